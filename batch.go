@@ -1,0 +1,235 @@
+package nats
+
+import "net"
+
+const (
+	// batchBytes bounds what one write is given, so that memory is given back
+	// and waiting publishers go on while a long buffer drains.
+	batchBytes = 1 << 20
+	// pongsAtOnce is how many owed PONGs go into one batch.
+	pongsAtOnce = 64
+)
+
+var pongs = func() (b []byte) {
+	for range pongsAtOnce {
+		b = append(b, "PONG\r\n"...)
+	}
+	return b
+}()
+
+// A batch is what the writer hands to the kernel in one call: slices of the
+// ring, not copies. Between take and advance it is the writer's; publishers
+// append only behind it, and nothing in it is given back.
+type batch struct {
+	vec  [][]byte
+	size int
+	rest net.Buffers // what is left of vec while it is written
+}
+
+func (b *batch) reset() { b.vec, b.size = b.vec[:0], 0 }
+
+func (b *batch) add(p []byte) {
+	if len(p) > 0 {
+		b.vec = append(b.vec, p)
+		b.size += len(p)
+	}
+}
+
+// take waits until there is something to send and fills b with it. False means
+// that the session is over and the writer must end.
+func (o *outbox) take(b *batch) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.state == boxAttached {
+		if o.onReplay != nil && o.replayedLocked() {
+			f := o.onReplay
+			o.onReplay = nil
+			o.mu.Unlock()
+			f()
+			o.mu.Lock()
+			continue
+		}
+		if o.pendingLocked() {
+			o.gatherLocked(b)
+			return true
+		}
+		o.signalEmptyLocked()
+		o.idle = true
+		o.ready.Wait()
+		o.idle = false
+	}
+	return false
+}
+
+// replayedLocked reports whether the kernel has the session's first bytes and
+// all that was buffered when it began.
+func (o *outbox) replayedLocked() bool {
+	if len(o.ahead) > o.aheadAt {
+		return false
+	}
+	return o.last == nil || o.sent.pos+uint64(o.part) >= o.replayTo
+}
+
+// pendingLocked reports whether anything is left to send.
+func (o *outbox) pendingLocked() bool {
+	return o.last != nil || len(o.ahead) > o.aheadAt || o.owed > 0
+}
+
+// gatherLocked fills b. What goes ahead is put in front, but never into the
+// middle of a frame: if one is half sent while something waits to go ahead,
+// the batch ends with that frame.
+func (o *outbox) gatherLocked(b *batch) {
+	b.reset()
+	o.topUpAheadLocked()
+	waiting := len(o.ahead) > o.aheadAt
+	if waiting && o.part == 0 {
+		b.add(o.ahead[o.aheadAt:])
+	}
+	if o.last == nil {
+		return
+	}
+	o.sent.settle()
+	if waiting && o.part > 0 {
+		rest := o.sent.c.frame(o.sent.i).size() - o.part
+		o.collectLocked(b, o.sent.pos+uint64(o.part), uint64(rest))
+		return
+	}
+	if o.dead == 0 {
+		o.collectLocked(b, o.sent.pos+uint64(o.part), batchBytes)
+		return
+	}
+	o.collectLiveLocked(b)
+}
+
+// topUpAheadLocked turns owed PONGs into bytes once the last ones are out.
+func (o *outbox) topUpAheadLocked() {
+	if len(o.ahead) > o.aheadAt || o.owed == 0 {
+		return
+	}
+	n := min(o.owed, pongsAtOnce)
+	o.owed -= n
+	o.ahead, o.aheadAt = pongs[:n*len("PONG\r\n")], 0
+}
+
+// collectLocked adds up to limit bytes from position pos, chunk by chunk.
+func (o *outbox) collectLocked(b *batch, pos, limit uint64) {
+	c := o.sent.c
+	for c != nil && pos >= c.end() {
+		c = c.next
+	}
+	for ; c != nil && limit > 0; c = c.next {
+		at := int(pos - c.base)
+		n := min(uint64(c.used-at), limit)
+		b.add(c.buf[at : at+int(n)])
+		pos += n
+		limit -= n
+	}
+}
+
+// collectLiveLocked adds the live frames, one run of neighbours at a time.
+func (o *outbox) collectLiveLocked(b *batch) {
+	k := o.sent
+	from := k.pos + uint64(o.part)
+	for k.i < k.c.frames && b.size+int(k.pos-min(from, k.pos)) < batchBytes {
+		if !k.c.frame(k.i).isDead() {
+			k.step()
+			continue
+		}
+		o.collectRunLocked(b, from, k.pos)
+		k.step()
+		from = k.pos
+	}
+	o.collectRunLocked(b, from, k.pos)
+}
+
+func (o *outbox) collectRunLocked(b *batch, from, to uint64) {
+	if to > from {
+		o.collectLocked(b, from, to-from)
+	}
+}
+
+// advance accounts for n bytes that the kernel took: first what went ahead, if
+// the batch began with it, then frames. Frames taken whole are given back.
+func (o *outbox) advance(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.progress += uint64(n)
+	if o.part == 0 {
+		k := min(n, len(o.ahead)-o.aheadAt)
+		o.aheadAt += k
+		n -= k
+		if o.aheadAt == len(o.ahead) {
+			o.ahead, o.aheadAt = nil, 0
+		}
+	}
+	if o.last == nil {
+		return
+	}
+	if o.dead == 0 && o.sent.pos+uint64(o.part+n) == o.tail {
+		o.bytes, o.msgs, o.control, o.part = 0, 0, 0, 0
+		o.resetLocked()
+	} else {
+		o.passLocked(n)
+		o.freeLocked()
+	}
+	if o.room != nil && o.bytes <= o.window/2 {
+		o.releaseWaitersLocked()
+	}
+}
+
+// passLocked moves sent over n bytes of live frames and the dead ones between.
+func (o *outbox) passLocked(n int) {
+	o.skipDeadLocked()
+	for n > 0 {
+		f := o.sent.c.frame(o.sent.i)
+		rest := f.size() - o.part
+		if n < rest {
+			o.part += n
+			return
+		}
+		n -= rest
+		o.part = 0
+		if f.isControl() {
+			o.control--
+		} else {
+			o.bytes -= int64(f.size())
+			o.msgs--
+		}
+		o.sent.step()
+		o.skipDeadLocked()
+	}
+}
+
+// skipDeadLocked moves sent over dead frames. A dead frame is never half sent.
+func (o *outbox) skipDeadLocked() {
+	o.sent.settle()
+	for o.dead > 0 && o.sent.i < o.sent.c.frames && o.sent.c.frame(o.sent.i).isDead() {
+		o.dead--
+		o.sent.step()
+	}
+}
+
+// freeLocked gives back the chunks before sent, all of them once nothing is left.
+func (o *outbox) freeLocked() {
+	if o.sent.pos == o.tail {
+		o.resetLocked()
+		return
+	}
+	for o.head != o.sent.c {
+		c := o.head
+		o.head = c.next
+		c.next = nil
+		chunkPool.Put(c)
+	}
+}
+
+// resetLocked empties the ring; positions go on.
+func (o *outbox) resetLocked() {
+	for c := o.head; c != nil; {
+		next := c.next
+		c.next = nil
+		chunkPool.Put(c)
+		c = next
+	}
+	o.head, o.last, o.sent = nil, nil, cursor{}
+}

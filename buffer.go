@@ -1,0 +1,456 @@
+package nats
+
+import (
+	"strconv"
+	"sync"
+)
+
+// The outbox is the one home of outgoing data: a bounded ring of frames, kept
+// in chunks. Publishers append at the tail. While a session is attached, its
+// writer takes what lies between sent and the tail; without one the frames
+// stay, and the same ring is the reconnect buffer.
+//
+//	 given back │ in the kernel's hands │ unsent            │
+//	────────────┼───────────────────────┼───────────────────┤
+//	           head                    sent               tail
+//
+// A frame is given back when the kernel has taken all of it, so head and sent
+// differ only while a batch is accounted for. Positions count every byte ever
+// appended and never go back.
+//
+// The lock is a leaf: nothing else is locked, called or waited for under it.
+type outbox struct {
+	mu    sync.Mutex
+	ready sync.Cond // the writer waits here for something to send
+
+	state   boxState
+	refuse  error // why nothing is taken any more, once closed
+	limit   int64 // the reconnect buffer's bytes; negative: none
+	window  int64 // bytes taken ahead of a connected writer
+	bytes   int64 // of the live publishes between head and tail
+	msgs    int64 // how many those are
+	dead    int   // dead frames between sent and tail
+	control int   // control frames between sent and tail
+
+	head   *chunk // first chunk still held
+	sent   cursor // first frame that the kernel has not taken whole
+	part   int    // bytes of it that the kernel has
+	last   *chunk // where the tail is
+	tail   uint64
+	pinged uint64 // position behind the last PING appended
+
+	// ahead goes out before the next frame: the replay of the subscriptions,
+	// then PONGs. It belongs to the session and goes with it.
+	ahead   []byte
+	aheadAt int
+	owed    int // PONGs owed to the server
+
+	idle     bool          // the writer waits on ready
+	progress uint64        // bytes the kernel has taken
+	room     chan struct{} // closed when a waiting publisher should look again
+	empty    chan struct{} // closed when nothing is left to send
+	onReplay func()        // called once when the kernel has all up to replayTo
+	replayTo uint64
+
+	stats *Statistics // OutMsgs and OutBytes, guarded by mu
+}
+
+// boxState says whether a session drains the outbox.
+type boxState uint8
+
+const (
+	boxDetached boxState = iota // no session: the ring is the reconnect buffer
+	boxAttached                 // a writer drains it
+)
+
+const (
+	// minWindow is what publishers may run ahead of a connected writer even
+	// where the reconnect buffer is smaller or off.
+	minWindow = 1 << 20
+	// wholeFrame is the length up to which a frame is kept in one chunk, so
+	// that at most this much of a chunk stays unused.
+	wholeFrame = 2 << 10
+	// maxOwed bounds the PONGs owed to a server that sends PINGs and reads nothing.
+	maxOwed = 1024
+)
+
+func newOutbox(limit int, stats *Statistics) *outbox {
+	o := &outbox{limit: int64(limit), window: max(int64(limit), minWindow), stats: stats}
+	o.ready.L = &o.mu
+	return o
+}
+
+// publish appends a PUB frame, or an HPUB frame if there are headers. It waits
+// only where a connected writer is behind by the whole buffer. A refused
+// message leaves no trace.
+func (o *outbox) publish(subject, reply string, hdr, data []byte) error {
+	size := publishSize(subject, reply, hdr, data)
+	if size > maxFrame {
+		return ErrMaxPayload
+	}
+	o.mu.Lock()
+	for {
+		ok, err := o.admitLocked()
+		if err != nil {
+			o.mu.Unlock()
+			return err
+		}
+		if ok {
+			break
+		}
+		room := o.roomLocked()
+		o.mu.Unlock()
+		<-room
+		o.mu.Lock()
+	}
+	o.appendPublishLocked(size, subject, reply, hdr, data)
+	o.bytes += int64(size)
+	o.msgs++
+	o.stats.OutMsgs++
+	o.stats.OutBytes += uint64(len(hdr) + len(data))
+	o.wakeLocked()
+	o.mu.Unlock()
+	return nil
+}
+
+// admitLocked says whether one more publish is taken now, is refused, or (false
+// and no error) has to wait for the writer. The byte limit is compared before
+// the message is added, so the last one taken may pass it by its own size.
+func (o *outbox) admitLocked() (bool, error) {
+	switch {
+	case o.refuse != nil:
+		return false, o.refuse
+	case o.state == boxAttached:
+		return o.bytes < o.window, nil
+	case o.bytes < o.limit:
+		return true, nil
+	}
+	return false, ErrReconnectBufExceeded
+}
+
+// roomLocked returns the channel that is closed when waiting publishers should
+// look again.
+func (o *outbox) roomLocked() <-chan struct{} {
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	return o.room
+}
+
+func (o *outbox) releaseWaitersLocked() {
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+}
+
+// wakeLocked wakes the writer if it sleeps.
+func (o *outbox) wakeLocked() {
+	if o.idle {
+		o.idle = false
+		o.ready.Signal()
+	}
+}
+
+// publishSize is the length of the frame as it goes on the wire.
+func publishSize(subject, reply string, hdr, data []byte) int {
+	n := len("PUB ") + len(subject) + 1 + len("\r\n") + len(data) + len("\r\n")
+	if reply != "" {
+		n += len(reply) + 1
+	}
+	total := len(hdr) + len(data)
+	if len(hdr) > 0 {
+		n += len("H") + digits(len(hdr)) + 1 + len(hdr)
+	}
+	return n + digits(total)
+}
+
+// digits is the length of n in decimal.
+func digits(n int) int {
+	d := 1
+	for n >= 10 {
+		n /= 10
+		d++
+	}
+	return d
+}
+
+// appendPublishHead encodes the control line of a publish.
+func appendPublishHead(b []byte, subject, reply string, hdr, data []byte) []byte {
+	if len(hdr) > 0 {
+		b = append(b, 'H')
+	}
+	b = append(b, "PUB "...)
+	b = append(b, subject...)
+	b = append(b, ' ')
+	if reply != "" {
+		b = append(b, reply...)
+		b = append(b, ' ')
+	}
+	if len(hdr) > 0 {
+		b = strconv.AppendInt(b, int64(len(hdr)), 10)
+		b = append(b, ' ')
+	}
+	b = strconv.AppendInt(b, int64(len(hdr)+len(data)), 10)
+	return append(b, "\r\n"...)
+}
+
+// appendPublishLocked encodes the frame into the ring: in place where it fits
+// into the last chunk, piece by piece where it goes over several.
+func (o *outbox) appendPublishLocked(size int, subject, reply string, hdr, data []byte) {
+	c := o.openLocked(size)
+	c.addFrame(frameInfo(size))
+	if c.free() < size {
+		var line [512]byte
+		o.spillLocked(appendPublishHead(line[:0], subject, reply, hdr, data))
+		o.spillLocked(hdr)
+		o.spillLocked(data)
+		o.spillLocked(crlf)
+		return
+	}
+	b := appendPublishHead(c.buf[c.used:c.used], subject, reply, hdr, data)
+	b = append(b, hdr...)
+	b = append(b, data...)
+	b = append(b, "\r\n"...)
+	c.used += len(b)
+	o.tail += uint64(len(b))
+}
+
+var crlf = []byte("\r\n")
+
+// openLocked returns the chunk in which a frame of the given size is to begin:
+// the last one, unless it lacks the room for a small frame or for a good piece
+// of a large one.
+func (o *outbox) openLocked(size int) *chunk {
+	if c := o.last; c != nil && c.free() >= indexEntry+min(size, wholeFrame) {
+		return c
+	}
+	return o.growLocked()
+}
+
+// growLocked adds a chunk at the tail.
+func (o *outbox) growLocked() *chunk {
+	c := newChunk(o.tail)
+	if o.last == nil {
+		o.head = c
+		o.sent = cursor{c: c, pos: o.tail}
+		o.part = 0
+	} else {
+		o.last.next = c
+	}
+	o.last = c
+	return c
+}
+
+// spillLocked writes a part of a frame behind the tail, over as many chunks as
+// it takes.
+func (o *outbox) spillLocked(p []byte) {
+	for len(p) > 0 {
+		c := o.last
+		n := min(len(p), c.free())
+		if n == 0 {
+			o.growLocked()
+			continue
+		}
+		copy(c.buf[c.used:], p[:n])
+		c.used += n
+		o.tail += uint64(n)
+		p = p[n:]
+	}
+}
+
+// appendControlLocked appends a control frame. Only an attached outbox takes
+// one, because what a later session needs is replayed from state.
+func (o *outbox) appendControlLocked(frame []byte) {
+	c := o.openLocked(len(frame))
+	c.addFrame(frameInfo(len(frame)) | frameControl)
+	o.spillLocked(frame)
+	o.control++
+	o.wakeLocked()
+}
+
+// sendControl appends SUB and UNSUB lines. Without a session it does nothing.
+func (o *outbox) sendControl(frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.state == boxAttached {
+		o.appendControlLocked(frame)
+	}
+}
+
+// ping appends a PING. With share, one that is the last frame already will do.
+// It returns the position that the PONG will confirm and whether a PING was
+// appended; without a session ok is false.
+func (o *outbox) ping(share bool) (pos uint64, fresh, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.state != boxAttached {
+		return 0, false, false
+	}
+	if share && o.pinged == o.tail {
+		return o.tail, false, true
+	}
+	o.appendControlLocked([]byte("PING\r\n"))
+	o.pinged = o.tail
+	return o.tail, true, true
+}
+
+// pong owes the server one PONG more. It goes out before the next frame, so a
+// long buffer does not keep the server waiting.
+func (o *outbox) pong() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.state == boxAttached && o.owed < maxOwed {
+		o.owed++
+		o.wakeLocked()
+	}
+}
+
+// attach lets a session drain the outbox. ahead, the replay of the
+// subscriptions, goes out first; replayed is called once, by the writer and off
+// every lock, when the kernel has taken that and all that was buffered. True:
+// there is nothing of either, so it will not be called.
+func (o *outbox) attach(ahead []byte, replayed func()) (nothing bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.state = boxAttached
+	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
+	o.pinged = 0
+	o.replayTo = o.tail
+	if !o.pendingLocked() {
+		return true
+	}
+	o.onReplay = replayed
+	return false
+}
+
+// detach ends the session's hold: its writer is told to stop, publishers that
+// waited for it look again, and control frames are no longer taken. What the
+// writer has in its hands stays as it is until rewind.
+func (o *outbox) detach() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.state = boxDetached
+	o.onReplay = nil
+	o.idle = false
+	o.ready.Broadcast()
+	o.releaseWaitersLocked()
+	o.signalEmptyLocked()
+}
+
+// rewind makes the ring ready for the next session, once the writer of the last
+// one has ended: a frame that was taken in part will go out whole, and control
+// frames never. It returns the position from which everything is still here.
+func (o *outbox) rewind() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ahead, o.aheadAt, o.owed = nil, 0, 0
+	o.part = 0
+	if o.last == nil {
+		return o.tail
+	}
+	if o.control > 0 {
+		o.killControlLocked()
+	}
+	o.skipDeadLocked()
+	o.freeLocked()
+	if o.last == nil {
+		return o.tail
+	}
+	return o.sent.pos
+}
+
+func (o *outbox) killControlLocked() {
+	k := o.sent
+	k.settle()
+	for k.i < k.c.frames {
+		if f := k.c.frame(k.i); f.isControl() && !f.isDead() {
+			k.c.setFrame(k.i, f|frameDead)
+			o.dead++
+		}
+		k.step()
+	}
+	o.control = 0
+}
+
+// close refuses everything from now on with err. What was taken before can
+// still be drained by an attached writer.
+func (o *outbox) close(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.refuse == nil {
+		o.refuse = err
+	}
+	o.releaseWaitersLocked()
+}
+
+// discard gives all memory back. The writer must have ended.
+func (o *outbox) discard() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bytes, o.msgs, o.control, o.dead, o.part = 0, 0, 0, 0, 0
+	o.resetLocked()
+}
+
+// drained returns a channel that is closed once nothing is left to send, or no
+// session is there to send it.
+func (o *outbox) drained() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	ch := make(chan struct{})
+	if o.state != boxAttached || !o.pendingLocked() {
+		close(ch)
+		return ch
+	}
+	if o.empty != nil {
+		return o.empty
+	}
+	o.empty = ch
+	return ch
+}
+
+func (o *outbox) signalEmptyLocked() {
+	if o.empty != nil {
+		close(o.empty)
+		o.empty = nil
+	}
+}
+
+// accepted is how many messages were taken, and their header and data bytes.
+func (o *outbox) accepted() (msgs, bytes uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stats.OutMsgs, o.stats.OutBytes
+}
+
+// buffered is how many bytes of publishes the kernel has not taken.
+func (o *outbox) buffered() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return int(o.bytes)
+}
+
+// taken is how many bytes the kernel has taken over all sessions, for telling
+// progress from a stall.
+func (o *outbox) taken() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.progress
+}
+
+// unsentFrom is the position of the first frame that the kernel has not whole.
+func (o *outbox) unsentFrom() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last == nil {
+		return o.tail
+	}
+	return o.sent.pos
+}
+
+// tailPos is the position behind the last frame.
+func (o *outbox) tailPos() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.tail
+}

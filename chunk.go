@@ -1,0 +1,104 @@
+package nats
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// chunkBytes makes a chunk, header included, 64 KiB.
+const chunkBytes = 64<<10 - 32
+
+// A chunk is one piece of the outbox. Frames are written from the front; the
+// index, one entry for each frame that begins in this chunk, grows from the
+// back towards them, so that frames and index live and go together.
+//
+//	┌────────┬────────┬───────┬──────────┬────┬────┬────┐
+//	│ frame0 │ frame1 │ frame2│   free   │ i2 │ i1 │ i0 │
+//	└────────┴────────┴───────┴──────────┴────┴────┴────┘
+//	                          used             frames = 3
+//
+// A frame that does not fit goes on at the front of the next chunk.
+type chunk struct {
+	next   *chunk
+	base   uint64 // position of buf[0] in the outbox
+	used   int    // bytes of frames
+	frames int    // frames that begin here
+	buf    [chunkBytes]byte
+}
+
+// frameInfo is an index entry: the frame's length and what kind it is.
+type frameInfo uint32
+
+const (
+	frameControl frameInfo = 1 << 31 // SUB, UNSUB or PING: not kept over a disconnect
+	frameDead    frameInfo = 1 << 30 // still in the chunk, never to be sent
+	frameLength  frameInfo = 1<<29 - 1
+
+	indexEntry = 4
+	// maxFrame is the longest frame that an index entry can describe.
+	maxFrame = int(frameLength)
+)
+
+func (f frameInfo) size() int       { return int(f & frameLength) }
+func (f frameInfo) isControl() bool { return f&frameControl != 0 }
+func (f frameInfo) isDead() bool    { return f&frameDead != 0 }
+
+// chunkPool shares chunks between all connections of the process: a connection
+// holds one only while it has something to send.
+var chunkPool = sync.Pool{New: func() any { return new(chunk) }}
+
+func newChunk(base uint64) *chunk {
+	c := chunkPool.Get().(*chunk)
+	c.next, c.base, c.used, c.frames = nil, base, 0, 0
+	return c
+}
+
+func (c *chunk) entry(i int) []byte {
+	at := chunkBytes - indexEntry*(i+1)
+	return c.buf[at : at+indexEntry]
+}
+
+func (c *chunk) frame(i int) frameInfo {
+	return frameInfo(binary.NativeEndian.Uint32(c.entry(i)))
+}
+
+func (c *chunk) setFrame(i int, f frameInfo) {
+	binary.NativeEndian.PutUint32(c.entry(i), uint32(f))
+}
+
+// addFrame enters a frame that begins at used. The caller has seen that room
+// for the entry is left.
+func (c *chunk) addFrame(f frameInfo) {
+	c.setFrame(c.frames, f)
+	c.frames++
+}
+
+// free is how many bytes of frames still fit beside the index as it is.
+func (c *chunk) free() int { return chunkBytes - c.used - indexEntry*c.frames }
+
+// end is the position behind the last byte written here.
+func (c *chunk) end() uint64 { return c.base + uint64(c.used) }
+
+// A cursor points at a frame: the i-th that begins in c, at position pos. With
+// i == c.frames it points behind the last frame so far; settle moves it on once
+// there is another chunk.
+type cursor struct {
+	c   *chunk
+	i   int
+	pos uint64
+}
+
+// settle moves a cursor that stands behind the last frame of its chunk to the
+// chunk in which the next frame begins.
+func (k *cursor) settle() {
+	for k.i >= k.c.frames && k.c.next != nil {
+		k.c, k.i = k.c.next, 0
+	}
+}
+
+// step moves to the next frame.
+func (k *cursor) step() {
+	k.pos += uint64(k.c.frame(k.i).size())
+	k.i++
+	k.settle()
+}

@@ -1,0 +1,253 @@
+package nats
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Conn is a connection to a NATS system: a handle that a program keeps over all
+// the sessions with all the servers that it may have. Its methods may be called
+// from any goroutine, handlers included, and never wait for a dial, a handshake
+// or a replay.
+//
+// Goroutines: the lifecycle goroutine (run), which is the read loop while there
+// is a session and looks for the next one otherwise; the session's writer. Both
+// end with Close. Handlers run on goroutines that exist only while there is
+// something to run.
+//
+// Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
+// outbox.mu; session.mu, requests.mu and dispatcher.mu are leaves as outbox.mu is.
+// None is held across a system call, a look-up or a function of the program.
+type Conn struct {
+	// Statistics of the connection. OutMsgs and OutBytes are guarded by the
+	// outbox, Reconnects by mu; InMsgs and InBytes are atomic. Stats reads them
+	// all safely.
+	Statistics
+
+	// Opts is the copy of the options in use. Handlers in it are read under mu.
+	Opts Options
+
+	// Made before the first goroutine starts, then never replaced.
+	out      *outbox
+	pings    *pings
+	subs     *registry
+	requests *requests
+	events   dispatcher
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the lifecycle goroutine has ended
+
+	maxPayload atomic.Int64 // of the last INFO
+	headers    atomic.Bool  // of the last INFO
+	met        atomic.Bool  // there has been a server
+
+	mu sync.Mutex
+	// Under mu.
+	state   statusMachine
+	session *session // nil while there is none
+	info    serverInfo
+	pool    *serverPool
+	lastErr error
+	greeted bool // the ConnectHandler's event has been
+}
+
+// Connect makes a connection to one of the given servers, separated by commas:
+//
+//	nats://127.0.0.1:4222, nats://user:password@example.com
+//
+// The scheme may be left out, as may be the port (4222). An empty url means
+// DefaultURL. Options are applied in order; nil ones are skipped.
+//
+// Errors: what an Option refused, a URL that makes no sense, ErrNoServers if
+// nobody listens, or why the last server that was tried could not be used.
+func Connect(url string, options ...Option) (*Conn, error) {
+	o := GetDefaultOptions()
+	o.Servers = splitURLs(url)
+	for _, set := range options {
+		if set == nil {
+			continue
+		}
+		if err := set(&o); err != nil {
+			return nil, err
+		}
+	}
+	return o.Connect()
+}
+
+// Connect makes a connection with these options. See the function Connect.
+func (o Options) Connect() (*Conn, error) {
+	o = o.withDefaults()
+	pool, err := newServerPool(&o)
+	if err != nil {
+		return nil, err
+	}
+	nc := newConn(o, pool)
+	s, err := nc.firstSession()
+	if err == nil && !nc.swapIn(s) {
+		err = ErrConnectionClosed
+	}
+	if err != nil {
+		if !o.RetryOnFailedConnect || nc.IsClosed() {
+			nc.abandon()
+			return nil, err
+		}
+		s = nil
+		nc.startOutage(err)
+	}
+	// Owned by the connection: ends with Close, or when no server is left.
+	go nc.run(s)
+	return nc, nil
+}
+
+func newConn(o Options, pool *serverPool) *Conn {
+	nc := &Conn{Opts: o, pool: pool, done: make(chan struct{})}
+	nc.ctx, nc.cancel = context.WithCancel(context.Background())
+	nc.out = newOutbox(o.ReconnectBufSize, &nc.Statistics)
+	nc.pings = &pings{box: nc.out}
+	nc.subs = newRegistry(nc.out)
+	nc.requests = newRequests()
+	return nc
+}
+
+// firstSession tries every server of the pool once, those included that a
+// server tells of meanwhile. A refused dial alone is no reason to report: then
+// the error is ErrNoServers.
+func (nc *Conn) firstSession() (*session, error) {
+	var last error
+	for i := 0; ; i++ {
+		nc.mu.Lock()
+		if i >= len(nc.pool.list) {
+			nc.mu.Unlock()
+			break
+		}
+		srv := nc.pool.list[i]
+		nc.pool.current = srv
+		nc.mu.Unlock()
+		s, err := nc.attempt(srv, DISCONNECTED)
+		if err == nil {
+			return s, nil
+		}
+		if nc.ctx.Err() != nil {
+			return nil, ErrConnectionClosed
+		}
+		nc.noteRefusal(srv, err)
+		last = err
+		if isDialError(err) && strings.Contains(err.Error(), "connection refused") {
+			last = nil
+		}
+	}
+	if last == nil {
+		last = ErrNoServers
+	}
+	return nil, last
+}
+
+// attempt tries to make a session with a server. If it fails once the socket
+// existed, the status goes back to what it was.
+func (nc *Conn) attempt(srv *server, back Status) (*session, error) {
+	nc.mu.Lock()
+	c := connector{opts: nc.Opts}
+	nc.mu.Unlock()
+	reached := false
+	c.onSocket = func() bool {
+		reached = nc.reached(back)
+		return reached
+	}
+	c.onInfo = func(info *serverInfo) { nc.learn(info, back != DISCONNECTED) }
+	s, err := c.connect(nc.ctx, srv.url)
+	if err != nil && reached {
+		nc.move(back)
+	}
+	return s, err
+}
+
+// reached notes that an attempt has got a socket.
+func (nc *Conn) reached(from Status) bool {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	if from == RECONNECTING {
+		nc.Reconnects++
+	}
+	return nc.state.move(CONNECTING)
+}
+
+func (nc *Conn) move(to Status) bool {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.state.move(to)
+}
+
+// learn takes over an INFO. Its servers join the pool; tell says whether that is
+// an event for the program.
+func (nc *Conn) learn(info *serverInfo, tell bool) {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	nc.info = *info
+	nc.maxPayload.Store(info.MaxPayload)
+	nc.headers.Store(info.Headers)
+	if nc.Opts.IgnoreDiscoveredServers || nc.state.now == CLOSED {
+		return
+	}
+	if nc.pool.discover(info.ConnectURLs) && tell && nc.met.Load() {
+		nc.postConnLocked(nc.Opts.DiscoveredServersCB)
+	}
+}
+
+// swapIn makes a session the connection's own: the outbox is attached with the
+// replay of the subscriptions in front, the writer starts. False: the connection
+// was closed meanwhile, and so is the session now.
+func (nc *Conn) swapIn(s *session) bool {
+	replayed := func() { nc.announce(s) }
+	nothing := nc.subs.attach(replayed)
+	nc.mu.Lock()
+	ok := nc.state.move(CONNECTED)
+	if ok {
+		nc.session = s
+		nc.met.Store(true)
+		nc.pool.current.reconnects = 0
+		nc.pool.current.lastAuthErr = nil
+	}
+	o := nc.Opts
+	nc.mu.Unlock()
+	if !ok {
+		nc.out.detach()
+		nc.out.rewind()
+		s.conn.Close()
+		return false
+	}
+	if nothing {
+		replayed()
+	}
+	s.writer = startWriter(nc.out, s.conn, o.FlusherTimeout, func(err error) {
+		nc.writeFailed(s, err)
+	})
+	nc.pings.resume()
+	s.startPings(o.PingInterval, o.MaxPingsOut, nc.pings)
+	return true
+}
+
+// announce tells the program of a session.
+func (nc *Conn) announce(s *session) {
+	s.announced.Store(true)
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	if nc.greeted {
+		nc.postConnLocked(nc.Opts.ReconnectedCB)
+		return
+	}
+	nc.greeted = true
+	nc.postConnLocked(nc.Opts.ConnectedCB)
+}
+
+// writeFailed ends a session whose socket takes nothing any more.
+func (nc *Conn) writeFailed(s *session, err error) {
+	nc.mu.Lock()
+	if nc.session == s {
+		nc.lastErr = err
+		nc.postErrorLocked(nil, err)
+	}
+	nc.mu.Unlock()
+	s.fail(err, false)
+}

@@ -1,0 +1,298 @@
+package nats
+
+// msgRun is a list of messages for one subscription that came in one read.
+type msgRun struct {
+	sub         *Subscription
+	first, last *Msg
+	msgs, bytes int
+}
+
+func (r *msgRun) add(m *Msg) {
+	if r.last == nil {
+		r.first = m
+	} else {
+		r.last.next = m
+	}
+	r.last = m
+	r.msgs++
+	r.bytes += len(m.Data)
+}
+
+// outcome is what the read loop has to do after it handed over a run, once the
+// subscription's lock is gone.
+type outcome struct {
+	slow  bool // messages were dropped, for the first time since all was well
+	spent bool // the maximum of AutoUnsubscribe is reached
+}
+
+// push queues a run. It never blocks: what is beyond the limits is dropped.
+func (s *Subscription) push(r *msgRun) outcome {
+	if s.mux != nil {
+		return s.pushReplies(r)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return outcome{}
+	}
+	if s.kind == ChanSubscription {
+		return s.pushChanLocked(r)
+	}
+	var out outcome
+	added := 0
+	for m := r.first; m != nil; {
+		next := m.next
+		m.next = nil
+		if s.overLimitLocked(m) {
+			out.slow = s.dropLocked() || out.slow
+		} else {
+			s.enqueueLocked(m)
+			added++
+		}
+		m = next
+	}
+	if added == 0 {
+		return out
+	}
+	if s.kind == SyncSubscription {
+		s.wakeLocked(added)
+	} else if !s.working {
+		s.working = true
+		// Owned by the subscription: ends when the queue is empty or the
+		// subscription has ended.
+		go s.deliver()
+	}
+	return out
+}
+
+func (s *Subscription) overLimitLocked(m *Msg) bool {
+	return s.limitMsgs > 0 && s.pendingMsgs+1 > s.limitMsgs ||
+		s.limitBytes > 0 && s.pendingBytes+len(m.Data) > s.limitBytes ||
+		s.capacity > 0 && s.queued >= s.capacity
+}
+
+// dropLocked counts a dropped message; true if it is the first since the last
+// one that was taken in.
+func (s *Subscription) dropLocked() bool {
+	s.dropped++
+	if s.slow {
+		return false
+	}
+	s.slow = true
+	return true
+}
+
+func (s *Subscription) enqueueLocked(m *Msg) {
+	if s.last == nil {
+		s.first = m
+	} else {
+		s.last.next = m
+	}
+	s.last = m
+	s.queued++
+	s.pendingMsgs++
+	s.pendingBytes += len(m.Data)
+	s.peakMsgs = max(s.peakMsgs, s.pendingMsgs)
+	s.peakBytes = max(s.peakBytes, s.pendingBytes)
+	s.slow = false
+}
+
+// dequeueLocked takes the oldest message; it stays pending.
+func (s *Subscription) dequeueLocked() *Msg {
+	m := s.first
+	if m == nil {
+		return nil
+	}
+	s.first = m.next
+	if s.first == nil {
+		s.last = nil
+	}
+	m.next = nil
+	s.queued--
+	return m
+}
+
+// settleLocked ends the pending of a message that was handed over.
+func (s *Subscription) settleLocked(m *Msg) {
+	if s.ended == nil {
+		s.pendingMsgs--
+		s.pendingBytes -= len(m.Data)
+	}
+}
+
+// deliver is the delivery goroutine: it calls the handler for what is queued,
+// one message at a time, off every lock.
+func (s *Subscription) deliver() {
+	var m *Msg
+	var spent bool
+	for {
+		if m, spent = s.turn(m); m == nil {
+			break
+		}
+		s.handler(m)
+	}
+	if spent {
+		s.conn.subs.remove(s, ErrMaxMessages)
+	}
+}
+
+// turn settles the message that the handler is done with and takes the next.
+// With none, the goroutine has to end; spent then says that the subscription
+// has had all it asked for.
+func (s *Subscription) turn(done *Msg) (next *Msg, spent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if done != nil {
+		s.settleLocked(done)
+	}
+	if s.ended == nil && !s.spentLocked() {
+		if next = s.dequeueLocked(); next != nil {
+			s.delivered++
+			return next, false
+		}
+	}
+	s.working = false
+	return nil, s.ended == nil && s.spentLocked()
+}
+
+// spentLocked reports whether the maximum of AutoUnsubscribe is reached.
+func (s *Subscription) spentLocked() bool { return s.max > 0 && s.delivered >= s.max }
+
+// pushChanLocked sends to the program's channel as far as there is room.
+func (s *Subscription) pushChanLocked(r *msgRun) outcome {
+	var out outcome
+	for m := r.first; m != nil && !s.spentLocked(); {
+		next := m.next
+		m.next = nil
+		if offerMsg(s.ch, m) {
+			s.delivered++
+			s.slow = false
+		} else {
+			out.slow = s.dropLocked() || out.slow
+		}
+		m = next
+	}
+	out.spent = s.spentLocked()
+	return out
+}
+
+func offerMsg(ch chan *Msg, m *Msg) bool {
+	select {
+	case ch <- m:
+		return true
+	default:
+		return false
+	}
+}
+
+// pushReplies hands the run to the requests that wait for it.
+func (s *Subscription) pushReplies(r *msgRun) outcome {
+	for m := r.first; m != nil; {
+		next := m.next
+		m.next = nil
+		s.mux.reply(m)
+		m = next
+	}
+	s.mu.Lock()
+	s.delivered += uint64(r.msgs)
+	s.mu.Unlock()
+	return outcome{}
+}
+
+// popLocked takes a message for NextMsg: a message, an error, or neither if the
+// caller may wait. spent says that this message was the last one asked for.
+func (s *Subscription) popLocked() (m *Msg, spent bool, err error) {
+	switch {
+	case s.ended == ErrConnectionClosed, s.ended == ErrMaxMessages:
+		return nil, false, s.ended
+	case s.ended != nil:
+		return nil, false, ErrBadSubscription
+	case s.kind == AsyncSubscription:
+		return nil, false, ErrSyncSubRequired
+	case s.spentLocked():
+		return nil, false, ErrMaxMessages
+	case s.slow:
+		s.slow = false
+		return nil, false, ErrSlowConsumer
+	case s.kind == ChanSubscription:
+		select {
+		case m = <-s.ch:
+		default:
+		}
+		return m, false, nil
+	}
+	if m = s.dequeueLocked(); m == nil {
+		return nil, false, nil
+	}
+	s.settleLocked(m)
+	s.delivered++
+	return m, s.spentLocked(), nil
+}
+
+// wakeLocked tells up to n waiting NextMsg calls to look again.
+func (s *Subscription) wakeLocked(n int) {
+	n = min(n, len(s.waiters))
+	for _, w := range s.waiters[:n] {
+		w.ready <- struct{}{} // has room: a waiter is told once for each time it registers
+	}
+	rest := copy(s.waiters, s.waiters[n:])
+	clear(s.waiters[rest:])
+	s.waiters = s.waiters[:rest]
+}
+
+// stopWaiting takes back a waiter that gives up. If it was told to look
+// meanwhile, that goes to another one, for the message it was told of is there.
+func (s *Subscription) stopWaiting(w *nextWaiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, x := range s.waiters {
+		if x == w {
+			s.waiters = append(s.waiters[:i], s.waiters[i+1:]...)
+			return
+		}
+	}
+	<-w.ready
+	if s.first != nil {
+		s.wakeLocked(1)
+	}
+}
+
+// end makes the subscription stop for the given reason and discards its queue;
+// false if it had ended before.
+func (s *Subscription) end(reason error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return false
+	}
+	s.ended = reason
+	s.first, s.last, s.queued = nil, nil, 0
+	s.pendingMsgs, s.pendingBytes = 0, 0
+	s.wakeLocked(len(s.waiters))
+	return true
+}
+
+// remaining returns what a new session must be told: how many messages are
+// still wanted (0: no maximum), and whether the maximum is reached already.
+func (s *Subscription) remaining() (left uint64, spent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.max == 0:
+		return 0, false
+	case s.delivered >= s.max:
+		return 0, true
+	}
+	return s.max - s.delivered, false
+}
+
+// limit sets the maximum of AutoUnsubscribe. spent: it is reached already.
+func (s *Subscription) limit(max uint64) (spent bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != nil {
+		return false, ErrBadSubscription
+	}
+	s.max = max
+	return s.spentLocked(), nil
+}

@@ -1,0 +1,218 @@
+package nats
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// run is the lifecycle goroutine. It owns the sessions: serve one until it
+// breaks, swap it out, find the next.
+func (nc *Conn) run(s *session) {
+	defer close(nc.done)
+	defer nc.out.discard()
+	var o outage
+	for {
+		if s == nil {
+			if s = nc.reconnect(&o); s == nil {
+				return
+			}
+		}
+		lost := nc.serve(s)
+		if !nc.swapOut(s, lost) {
+			return
+		}
+		if s.announced.Load() {
+			o = outage{}
+		}
+		s = nil
+	}
+}
+
+// serve reads until the session breaks, then takes it apart: the writer ends,
+// the outbox keeps what the kernel has not taken.
+func (nc *Conn) serve(s *session) loss {
+	nc.read(s)
+	s.stopPings()
+	nc.out.detach()
+	<-s.writer.done
+	kept := nc.out.rewind()
+	nc.pings.lost(kept)
+	return s.cause()
+}
+
+// swapOut ends the connection's hold of a session that broke. False: the
+// connection is closed.
+func (nc *Conn) swapOut(s *session, lost loss) bool {
+	nc.mu.Lock()
+	if nc.session != s {
+		nc.mu.Unlock()
+		return false // Close took it
+	}
+	nc.session = nil
+	if lost.fatal || !nc.Opts.AllowReconnect {
+		nc.state.move(DISCONNECTED)
+		nc.mu.Unlock()
+		nc.shut(ending{lost: true, err: lost.err})
+		return false
+	}
+	defer nc.mu.Unlock()
+	if !nc.state.move(RECONNECTING) {
+		return false
+	}
+	nc.lastErr = nil
+	if s.announced.Load() {
+		nc.postDisconnectedLocked(lost.err)
+	}
+	return true
+}
+
+// startOutage begins the life of a connection that has never had a server.
+func (nc *Conn) startOutage(err error) {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	nc.state.move(RECONNECTING)
+	nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
+}
+
+// outage is what the reconnect loop counts from the loss of a server until the
+// program was told of the next.
+type outage struct {
+	tried int // servers tried since the last pause
+	waits int // pauses so far
+}
+
+// pause returns how long to wait before the next attempt: nothing until every
+// server of the pool was tried once, then the delay of the options.
+func (o *outage) pause(servers int, opts *Options) time.Duration {
+	if o.tried+1 < servers {
+		o.tried++
+		return 0
+	}
+	o.tried = 0
+	o.waits++
+	if opts.CustomReconnectDelayCB != nil {
+		return opts.CustomReconnectDelayCB(o.waits)
+	}
+	d := max(0, opts.ReconnectWait)
+	if opts.ReconnectJitter > 0 {
+		d += rand.N(opts.ReconnectJitter)
+	}
+	return d
+}
+
+// reconnect finds the next session and swaps it in. nil: the connection is
+// closed, by the program or because no server is left.
+func (nc *Conn) reconnect(o *outage) *session {
+	for {
+		nc.mu.Lock()
+		opts := nc.Opts
+		srv := nc.pool.next(opts.MaxReconnect)
+		servers := len(nc.pool.list)
+		nc.mu.Unlock()
+		if srv == nil {
+			nc.shut(ending{err: ErrNoServers})
+			return nil
+		}
+		if !nc.sleep(o.pause(servers, &opts)) {
+			return nil
+		}
+		nc.mu.Lock()
+		srv.reconnects++
+		nc.mu.Unlock()
+		s, err := nc.attempt(srv, RECONNECTING)
+		switch {
+		case err == nil && nc.swapIn(s):
+			return s
+		case nc.ctx.Err() != nil || err == nil:
+			return nil
+		case nc.attemptFailed(srv, err):
+			return nil
+		}
+	}
+}
+
+// sleep waits; false if the connection was closed meanwhile.
+func (nc *Conn) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return nc.ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-nc.ctx.Done():
+		return false
+	}
+}
+
+// attemptFailed tells the program of a failed attempt, and closes the connection
+// (true) if the server has refused the credentials in the same way twice.
+func (nc *Conn) attemptFailed(srv *server, err error) bool {
+	var c *connectError
+	step := ""
+	if errors.As(err, &c) {
+		step = c.step
+	}
+	refused := refusedAs(err)
+	nc.mu.Lock()
+	switch {
+	case step == stepDial:
+		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
+	case step == stepConnect || step == stepAnswer:
+		nc.postErrorLocked(nil, err)
+	case refused != nil:
+		nc.postErrorLocked(nil, refused)
+	}
+	nc.mu.Unlock()
+	if nc.noteRefusal(srv, err) {
+		nc.shut(ending{err: err})
+		return true
+	}
+	return false
+}
+
+func isDialError(err error) bool {
+	var c *connectError
+	return errors.As(err, &c) && c.step == stepDial
+}
+
+// refusedAs returns the error for the credentials if that is what a server
+// refused during the handshake, or nil.
+func refusedAs(err error) error {
+	var r *refusal
+	if !errors.As(err, &r) {
+		return nil
+	}
+	return authError(r.text)
+}
+
+// noteRefusal remembers how a server refused the credentials. True: the same as
+// the last time, and going on is of no use.
+func (nc *Conn) noteRefusal(srv *server, err error) bool {
+	refused := refusedAs(err)
+	if refused == nil {
+		return false
+	}
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.noteRefusalLocked(srv, refused)
+}
+
+func (nc *Conn) noteRefusalLocked(srv *server, refused error) bool {
+	if srv.lastAuthErr == refused && !nc.Opts.IgnoreAuthErrorAbort {
+		return true
+	}
+	srv.lastAuthErr = refused
+	return false
+}
+
+// authRefused handles an -ERR about credentials on a live session.
+func (nc *Conn) authRefused(err error) (giveUp bool) {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	nc.lastErr = err
+	nc.postErrorLocked(nil, err)
+	return nc.noteRefusalLocked(nc.pool.current, err)
+}

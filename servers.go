@@ -1,0 +1,225 @@
+package nats
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// server is one entry of the pool.
+type server struct {
+	url      *url.URL
+	implicit bool // told of by a server, not given by the program
+	// reconnects counts the attempts since the last success.
+	reconnects int
+	// lastAuthErr is how it refused the credentials the last time, nil once it
+	// has taken them.
+	lastAuthErr error
+}
+
+// name is the server's address for people: without credentials, path or query.
+func (s *server) name() string { return s.url.Scheme + "://" + s.url.Host }
+
+// serverPool is the list of servers a connection may use. The connection's lock
+// guards it.
+type serverPool struct {
+	list        []*server
+	current     *server
+	known       map[string]bool // host:port ever seen
+	noRandomize bool
+	scheme      string // for addresses that servers tell of
+}
+
+// schemes that Connect takes. "tcp" is an old name of "nats".
+var schemes = []string{"nats", "tcp"}
+
+var errNoWhere = errors.New("a host is missing")
+
+// parseServerURL reads "[scheme://][user:password@]host[:port]".
+func parseServerURL(s string) (*url.URL, error) {
+	if !strings.Contains(s, "://") {
+		s = "nats://" + s
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, withoutCredentials(err)
+	}
+	if !slices.Contains(schemes, u.Scheme) {
+		return nil, fmt.Errorf("nats: server URL %q: unknown scheme %q, want one of %s",
+			u.Redacted(), u.Scheme, strings.Join(schemes, ", "))
+	}
+	if u.Hostname() == "" {
+		return nil, fmt.Errorf("nats: server URL %q: %w", u.Redacted(), errNoWhere)
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(DefaultPort))
+	}
+	if p, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || p == 0 {
+		return nil, fmt.Errorf("nats: server URL %q: port %q is not in 1-65535", u.Redacted(), u.Port())
+	}
+	return u, nil
+}
+
+// withoutCredentials keeps a URL that cannot be parsed, and so not redacted
+// either, out of the error text from its start to the last "@".
+func withoutCredentials(err error) error {
+	var ue *url.Error
+	if !errors.As(err, &ue) {
+		return err
+	}
+	clean := *ue
+	if at := strings.LastIndexByte(clean.URL, '@'); at >= 0 {
+		clean.URL = "…" + clean.URL[at:]
+		clean.Err = errors.New("invalid server URL")
+	}
+	return &clean
+}
+
+// newServerPool makes the pool of Options: Servers, shuffled unless NoRandomize,
+// with Url in front if it is set.
+func newServerPool(o *Options) (*serverPool, error) {
+	p := &serverPool{known: make(map[string]bool), noRandomize: o.NoRandomize, scheme: "nats"}
+	for _, s := range o.Servers {
+		if err := p.add(s, false); err != nil {
+			return nil, err
+		}
+	}
+	p.shuffle(0)
+	if o.Url != "" {
+		if err := p.add(o.Url, false); err != nil {
+			return nil, err
+		}
+		last := len(p.list) - 1
+		p.list[0], p.list[last] = p.list[last], p.list[0]
+	}
+	if len(p.list) == 0 {
+		if err := p.add(DefaultURL, false); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *serverPool) add(s string, implicit bool) error {
+	u, err := parseServerURL(s)
+	if err != nil {
+		return err
+	}
+	p.list = append(p.list, &server{url: u, implicit: implicit})
+	p.known[u.Host] = true
+	return nil
+}
+
+// shuffle mixes the pool from index on.
+func (p *serverPool) shuffle(from int) {
+	if p.noRandomize || len(p.list) <= from {
+		return
+	}
+	part := p.list[from:]
+	rand.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
+}
+
+// next chooses the server for the next attempt: the current one goes to the end
+// of the pool, or out of it if it was tried max times (max >= 0), and the first
+// is current. nil: none is left.
+func (p *serverPool) next(max int) *server {
+	if i := slices.Index(p.list, p.current); i >= 0 {
+		p.list = slices.Delete(p.list, i, i+1)
+		if max < 0 || p.current.reconnects < max {
+			p.list = append(p.list, p.current)
+		}
+	}
+	if len(p.list) == 0 {
+		p.current = nil
+		return nil
+	}
+	p.current = p.list[0]
+	return p.current
+}
+
+// discover takes over the addresses that a server told of and reports whether
+// any of them is new. Entries that came this way and are no longer told of go,
+// except the current one. An empty list changes nothing.
+func (p *serverPool) discover(addrs []string) bool {
+	if len(addrs) == 0 {
+		return false
+	}
+	p.list = slices.DeleteFunc(p.list, func(s *server) bool {
+		return s.implicit && s != p.current && !slices.Contains(addrs, s.url.Host)
+	})
+	if len(p.known) > maxKnown {
+		p.forgetKnown()
+	}
+	fresh := false
+	for _, addr := range addrs {
+		if slices.ContainsFunc(p.list, func(s *server) bool { return s.url.Host == addr }) {
+			continue
+		}
+		seen := p.known[addr]
+		if p.add(p.scheme+"://"+addr, true) != nil {
+			continue // a server's nonsense must not break the connection
+		}
+		if p.current != nil {
+			p.list[len(p.list)-1].url.User = p.current.url.User
+		}
+		fresh = fresh || !seen
+	}
+	if fresh {
+		p.shuffle(1)
+	}
+	return fresh
+}
+
+// maxKnown bounds the memory of addresses that have been seen, against a server
+// that makes up new ones for ever.
+const maxKnown = 64 << 10
+
+func (p *serverPool) forgetKnown() {
+	clear(p.known)
+	for _, s := range p.list {
+		p.known[s.url.Host] = true
+	}
+}
+
+// names lists the entries that want says, without credentials.
+func (p *serverPool) names(want func(*server) bool) []string {
+	names := make([]string, 0, len(p.list))
+	for _, s := range p.list {
+		if want(s) {
+			names = append(names, s.name())
+		}
+	}
+	return names
+}
+
+// splitURLs reads the url argument of Connect: several are separated by commas.
+func splitURLs(s string) []string {
+	var urls []string
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSuffix(strings.TrimSpace(part), "/")
+		if part != "" {
+			urls = append(urls, part)
+		}
+	}
+	return urls
+}
+
+// Servers returns the addresses of all servers of the pool, in the order in
+// which they are tried, without credentials.
+func (nc *Conn) Servers() []string {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.pool.names(func(*server) bool { return true })
+}
+
+// DiscoveredServers returns those of Servers that a server told of.
+func (nc *Conn) DiscoveredServers() []string {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.pool.names(func(s *server) bool { return s.implicit })
+}

@@ -1,0 +1,83 @@
+package nats
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A session is a connected, authenticated socket with its INFO. It ends once,
+// for the first cause that anybody finds.
+type session struct {
+	conn   net.Conn
+	name   string // the server's address, without credentials
+	info   serverInfo
+	rest   []byte // came behind the handshake
+	writer *writer
+
+	// announced: the program was told, because everything that had been
+	// buffered is in the kernel's hands. Until then it is still the outage of
+	// before, and a loss is not told either.
+	announced atomic.Bool
+
+	mu   sync.Mutex
+	lost *loss // why it ended; nil while it lives
+	ping *time.Timer
+}
+
+// loss is why a session ended.
+type loss struct {
+	err   error
+	fatal bool // the connection is to be closed for good
+}
+
+// fail ends the session: the first cause is kept, the socket is closed, which
+// wakes the reader and the writer.
+func (s *session) fail(err error, fatal bool) {
+	s.mu.Lock()
+	first := s.lost == nil
+	if first {
+		s.lost = &loss{err: err, fatal: fatal}
+	}
+	s.mu.Unlock()
+	if first {
+		s.conn.Close()
+	}
+}
+
+// cause returns why the session ended, once it has.
+func (s *session) cause() loss {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *s.lost
+}
+
+// startPings starts the keep-alive timer. Its function runs on a goroutine of
+// the runtime's for the moment of a tick; stopPings or a failed session end it.
+func (s *session) startPings(every time.Duration, maxOut int, p *pings) {
+	if every <= 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ping = time.AfterFunc(every, func() {
+		if p.keepAlive(maxOut) {
+			s.fail(ErrStaleConnection, false)
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.lost == nil {
+			s.ping.Reset(every)
+		}
+	})
+}
+
+func (s *session) stopPings() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ping != nil {
+		s.ping.Stop()
+	}
+}

@@ -1,0 +1,78 @@
+package nats
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// A writer drains the outbox into one socket. It is started when a session is
+// swapped in and is the only one that writes to that socket from then on. It
+// ends when the outbox is detached or the socket fails.
+type writer struct {
+	box  *outbox
+	conn net.Conn
+	// stall is how long the kernel may take nothing; 0 or less: for ever.
+	stall time.Duration
+	// fail tells the session why the socket is of no more use.
+	fail func(error)
+	done chan struct{}
+}
+
+// startWriter starts the writer's goroutine. The session owns it: it ends on
+// outbox.detach or a closed socket, and closes done.
+func startWriter(box *outbox, conn net.Conn, stall time.Duration, fail func(error)) *writer {
+	w := &writer{box: box, conn: conn, stall: stall, fail: fail, done: make(chan struct{})}
+	go w.run()
+	return w
+}
+
+func (w *writer) run() {
+	defer close(w.done)
+	var b batch
+	for w.box.take(&b) {
+		n, err := w.write(&b)
+		w.box.advance(n)
+		if err != nil {
+			w.fail(err)
+			return
+		}
+	}
+}
+
+// write hands a batch to the kernel and returns how many bytes it took. A slow
+// socket is not a broken one: if the time ran out but some bytes went through,
+// the next batch goes on at the very byte where this one stopped.
+func (w *writer) write(b *batch) (int, error) {
+	if w.stall > 0 {
+		if err := w.conn.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
+			return 0, err
+		}
+	}
+	n, err := w.send(b)
+	if err != nil && n > 0 && errors.Is(err, os.ErrDeadlineExceeded) && resumable(w.conn) {
+		err = nil
+	}
+	return n, err
+}
+
+func (w *writer) send(b *batch) (int, error) {
+	if len(b.vec) == 1 {
+		return w.conn.Write(b.vec[0])
+	}
+	b.rest = b.vec
+	n, err := b.rest.WriteTo(w.conn)
+	return int(n), err
+}
+
+// resumable says whether a write that timed out can be continued. A kernel's
+// stream socket can; a TLS connection is of no use after a timeout, and of
+// others it is not known.
+func resumable(conn net.Conn) bool {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
