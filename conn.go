@@ -241,13 +241,16 @@ func (nc *Conn) announce(s *session) {
 	nc.postConnLocked(nc.Opts.ConnectedCB)
 }
 
-// writeFailed ends a session whose socket takes nothing any more.
+// writeFailed ends a session whose socket takes nothing any more, and tells the
+// program unless the end of the session was the reason.
 func (nc *Conn) writeFailed(s *session, err error) {
+	if !s.fail(err, false) {
+		return
+	}
 	nc.mu.Lock()
+	defer nc.mu.Unlock()
 	if nc.session == s {
 		nc.lastErr = err
-		nc.postErrorLocked(nil, err)
 	}
-	nc.mu.Unlock()
-	s.fail(err, false)
+	nc.postErrorLocked(nil, err)
 }

@@ -176,7 +176,10 @@ func (s *Subscription) pushChanLocked(r *msgRun) outcome {
 	return out
 }
 
-func offerMsg(ch chan *Msg, m *Msg) bool {
+// offerMsg sends without blocking. A program that has closed its channel while
+// the subscription lives loses the message, not its process.
+func offerMsg(ch chan *Msg, m *Msg) (sent bool) {
+	defer ignoreClosedChannel()
 	select {
 	case ch <- m:
 		return true
@@ -216,10 +219,11 @@ func (s *Subscription) popLocked() (m *Msg, spent bool, err error) {
 		return nil, false, ErrSlowConsumer
 	case s.kind == ChanSubscription:
 		select {
-		case m = <-s.ch:
+		case m, ok := <-s.ch:
+			return chanMsg(m, ok)
 		default:
+			return nil, false, nil
 		}
-		return m, false, nil
 	}
 	if m = s.dequeueLocked(); m == nil {
 		return nil, false, nil
@@ -227,6 +231,15 @@ func (s *Subscription) popLocked() (m *Msg, spent bool, err error) {
 	s.settleLocked(m)
 	s.delivered++
 	return m, s.spentLocked(), nil
+}
+
+// chanMsg is the result of NextMsg on a channel, which the program may have
+// closed.
+func chanMsg(m *Msg, ok bool) (*Msg, bool, error) {
+	if !ok || m == nil {
+		return nil, false, ErrBadSubscription
+	}
+	return m, false, nil
 }
 
 // wakeLocked tells up to n waiting NextMsg calls to look again.

@@ -105,7 +105,7 @@ func (p *pings) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unheard, p.lastTaken = 0, p.box.taken()
-	if len(p.parked) > 0 && p.appendLocked(true, p.parked...) {
+	if len(p.parked) > 0 && p.appendLocked(len(p.fifo) > 0, p.parked...) {
 		p.parked = nil
 	}
 }

@@ -33,10 +33,10 @@ type loss struct {
 }
 
 // fail ends the session: the first cause is kept, the socket is closed, which
-// wakes the reader and the writer.
-func (s *session) fail(err error, fatal bool) {
+// wakes the reader and the writer. It reports whether this was the first.
+func (s *session) fail(err error, fatal bool) (first bool) {
 	s.mu.Lock()
-	first := s.lost == nil
+	first = s.lost == nil
 	if first {
 		s.lost = &loss{err: err, fatal: fatal}
 	}
@@ -44,6 +44,7 @@ func (s *session) fail(err error, fatal bool) {
 	if first {
 		s.conn.Close()
 	}
+	return first
 }
 
 // cause returns why the session ended, once it has.

@@ -185,9 +185,10 @@ func (s *Subscription) waitNext(done <-chan struct{}, timeout <-chan time.Time) 
 		select {
 		case <-w.ready:
 			continue
-		case m := <-s.ch:
+		case m, ok := <-s.ch:
 			s.stopWaiting(w)
-			return m, nil
+			m, _, err := chanMsg(m, ok)
+			return m, err
 		case <-done:
 		case <-timeout:
 		}

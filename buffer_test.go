@@ -1,0 +1,522 @@
+package nats
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// outboxModel drives an outbox through a schedule of steps, plays the kernel and
+// the server on its other side, and keeps a plain slice of what must still be in
+// it. Any difference is a failure.
+type outboxModel struct {
+	t     testing.TB
+	box   *outbox
+	limit int
+
+	held     []string // publishes accepted and not wholly taken by a kernel, as frames
+	heldSize int
+	accepted int // number of the next publish
+	arrived  int // number of the next publish that the server must see
+	attached bool
+	wire     []byte   // of this session, not parsed yet
+	batch    batch    // between take and advance
+	inHand   bool     // batch is taken
+	replay   string   // what must come first on this session's wire
+	control  []string // control frames appended in this session, in order
+	owed     int      // PONGs asked for in this session
+	replays  int      // how often the replayed hook has run in this session
+	expectOn bool     // the hook must run in this session
+}
+
+func newOutboxModel(t testing.TB, limit int) *outboxModel {
+	m := &outboxModel{t: t, limit: limit}
+	m.box = newOutbox(limit, &Statistics{})
+	return m
+}
+
+// payloadOf makes the payload of the n-th publish: its number, then bytes that
+// tell their place.
+func payloadOf(n, size int) []byte {
+	b := strconv.AppendInt(nil, int64(n), 10)
+	b = append(b, ' ')
+	for i := len(b); i < size; i++ {
+		b = append(b, byte('a'+(n+i)%26))
+	}
+	return b
+}
+
+func (m *outboxModel) publish(size int, reply string, hdr []byte) {
+	data := payloadOf(m.accepted, size)
+	full := m.attached && m.heldSize >= max(m.limit, minWindow)
+	if full {
+		return // it would wait for the writer, which is this goroutine
+	}
+	err := m.box.publish("s", reply, hdr, data)
+	if !m.attached && (m.limit < 0 || m.heldSize >= m.limit) {
+		require.ErrorIs(m.t, err, ErrReconnectBufExceeded)
+		return
+	}
+	require.NoError(m.t, err)
+	head := "PUB s "
+	if reply != "" {
+		head += reply + " "
+	}
+	if len(hdr) > 0 {
+		head = "H" + head + strconv.Itoa(len(hdr)) + " "
+	}
+	frame := fmt.Sprintf("%s%d\r\n%s%s\r\n", head, len(hdr)+len(data), hdr, data)
+	require.Equal(m.t, len(frame), publishSize("s", reply, hdr, data))
+	m.held = append(m.held, frame)
+	m.heldSize += len(frame)
+	m.accepted++
+}
+
+func (m *outboxModel) sendControl() {
+	frame := fmt.Sprintf("SUB c%d  1\r\n", len(m.control))
+	m.box.sendControl([]byte(frame))
+	if m.attached {
+		m.control = append(m.control, frame)
+	}
+}
+
+func (m *outboxModel) ping() {
+	pos, fresh, ok := m.box.ping(false)
+	require.Equal(m.t, m.attached, ok)
+	if m.attached {
+		require.True(m.t, fresh)
+		require.Equal(m.t, m.box.tailPos(), pos)
+		m.control = append(m.control, "PING\r\n")
+	}
+}
+
+func (m *outboxModel) pong() {
+	m.box.pong()
+	if m.attached {
+		m.owed++
+	}
+}
+
+func (m *outboxModel) attach() {
+	if m.attached {
+		return
+	}
+	m.replay = ""
+	if m.accepted%3 == 0 {
+		m.replay = "SUB replayed  1\r\nSUB more  2\r\n"
+	}
+	m.attached, m.replays = true, 0
+	nothing := m.box.attach([]byte(m.replay), func() { m.replays++ })
+	require.Equal(m.t, m.replay == "" && len(m.held) == 0, nothing)
+	m.expectOn = !nothing
+	m.wire, m.control, m.owed = nil, nil, 0
+}
+
+// take fetches a batch if there is anything to send.
+func (m *outboxModel) take() {
+	m.box.mu.Lock()
+	pending := m.box.pendingLocked()
+	m.box.mu.Unlock()
+	if !m.attached || m.inHand || !pending {
+		return
+	}
+	require.True(m.t, m.box.take(&m.batch))
+	require.Positive(m.t, m.batch.size)
+	m.inHand = true
+}
+
+// write lets the kernel take a part of the batch; all of it with 255.
+func (m *outboxModel) write(part byte) {
+	if !m.inHand {
+		return
+	}
+	n := m.batch.size
+	if part < 255 {
+		n = n * int(part) / 255
+	}
+	m.wire = append(m.wire, bytes.Join(m.batch.vec, nil)[:n]...)
+	m.inHand = false
+	m.box.advance(n)
+	m.consume()
+}
+
+// consume is the server: it takes whole frames off the wire and checks them.
+func (m *outboxModel) consume() {
+	if m.replay != "" {
+		n := min(len(m.wire), len(m.replay))
+		require.Equal(m.t, m.replay[:n], string(m.wire[:n]), "the replay goes first")
+		if n < len(m.replay) {
+			return
+		}
+		m.wire, m.replay = m.wire[n:], ""
+	}
+	for len(m.wire) > 0 {
+		switch {
+		case m.owed > 0 && m.next("PONG\r\n"):
+			m.owed--
+			m.wire = m.wire[len("PONG\r\n"):]
+		case len(m.control) > 0 && m.next(m.control[0]):
+			m.wire = m.wire[len(m.control[0]):]
+			m.control = m.control[1:]
+		case len(m.held) > 0 && m.next(m.held[0]):
+			m.wire = m.wire[len(m.held[0]):]
+			m.heldSize -= len(m.held[0])
+			m.held = m.held[1:]
+			m.arrived++
+		default:
+			m.requirePrefix()
+			return
+		}
+	}
+}
+
+// next reports whether a whole frame is next on the wire.
+func (m *outboxModel) next(frame string) bool {
+	return len(m.wire) >= len(frame) && string(m.wire[:len(frame)]) == frame
+}
+
+// requirePrefix checks that what is on the wire is the beginning of something
+// that may come now.
+func (m *outboxModel) requirePrefix() {
+	may := []string{}
+	if m.owed > 0 {
+		may = append(may, "PONG\r\n")
+	}
+	if len(m.control) > 0 {
+		may = append(may, m.control[0])
+	}
+	if len(m.held) > 0 {
+		may = append(may, m.held[0])
+	}
+	for _, f := range may {
+		if len(m.wire) < len(f) && f[:len(m.wire)] == string(m.wire) {
+			return
+		}
+	}
+	require.FailNowf(m.t, "wire", "unexpected bytes %.60q, want the start of one of %.60q", m.wire, may)
+}
+
+func (m *outboxModel) detach(part byte) {
+	if !m.attached {
+		return
+	}
+	m.box.detach()
+	m.attached = false
+	m.write(part) // the write in flight ends only now
+	m.box.rewind()
+	m.wire, m.control, m.owed = nil, nil, 0
+}
+
+// check compares the accounting.
+func (m *outboxModel) check() {
+	b := m.box
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.EqualValues(m.t, m.heldSize, b.bytes, "bytes")
+	require.EqualValues(m.t, len(m.held), b.msgs, "messages")
+	require.EqualValues(m.t, len(m.control), b.control, "control frames")
+	require.EqualValues(m.t, m.accepted, b.stats.OutMsgs)
+	if len(m.held) == 0 && len(m.control) == 0 {
+		require.Nil(m.t, b.last, "memory is kept for nothing")
+		require.Nil(m.t, b.head)
+	}
+	chunks := 0
+	for c := b.head; c != nil; c = c.next {
+		chunks++
+	}
+	total := m.heldSize
+	for _, f := range m.control {
+		total += len(f)
+	}
+	// A chunk holds at least its size less one small frame and the index.
+	bound := 2 + 2*total/(chunkBytes-wholeFrame)
+	require.LessOrEqual(m.t, chunks, bound, "chunks for %d bytes", total)
+}
+
+// step does one move, chosen by two bytes.
+func (m *outboxModel) step(op, arg byte) {
+	switch op % 16 {
+	case 0, 1, 2, 3:
+		m.publish(int(arg)%48, "", nil)
+	case 4:
+		m.publish(int(arg)*17, "reply", nil)
+	case 5:
+		m.publish(int(arg), "", []byte("NATS/1.0\r\nk: v\r\n\r\n"))
+	case 6:
+		if m.accepted%8 == 0 {
+			m.publish(int(arg)*900, "", nil)
+		}
+	case 7:
+		m.sendControl()
+	case 8:
+		m.ping()
+	case 9:
+		m.pong()
+	case 10, 11:
+		m.take()
+	case 12, 13:
+		m.write(arg)
+	case 14:
+		m.detach(arg)
+	case 15:
+		m.attach()
+	}
+	m.check()
+}
+
+// finish connects for good and drains everything.
+func (m *outboxModel) finish() {
+	m.write(255)
+	m.detach(255)
+	m.attach()
+	for range 10_000 {
+		m.take()
+		if !m.inHand {
+			break
+		}
+		m.write(255)
+		m.check()
+	}
+	require.Empty(m.t, m.held, "not everything arrived")
+	require.Equal(m.t, m.accepted, m.arrived)
+	require.Zero(m.t, m.owed)
+	require.Empty(m.t, m.wire)
+	m.box.mu.Lock()
+	ready := m.box.onReplay == nil || m.box.replayedLocked()
+	m.box.mu.Unlock()
+	require.True(m.t, ready)
+}
+
+func runOutboxSchedule(t testing.TB, limit int, steps []byte) {
+	m := newOutboxModel(t, limit)
+	for i := 0; i+1 < len(steps); i += 2 {
+		m.step(steps[i], steps[i+1])
+	}
+	m.finish()
+}
+
+// TestOutboxAgainstModel runs random schedules of publish, control, take, partial
+// write, disconnect and reconnect.
+func TestOutboxAgainstModel(t *testing.T) {
+	t.Parallel()
+	schedules := 1500
+	if testing.Short() || raceEnabled {
+		schedules = 300
+	}
+	limits := []int{-1, 1, 34, 1000, 100_000, 8 << 20}
+	for i := range schedules {
+		seed := uint64(i)
+		rng := rand.New(rand.NewPCG(seed, 1))
+		steps := make([]byte, 2*(20+rng.IntN(300)))
+		for j := range steps {
+			steps[j] = byte(rng.Uint32())
+		}
+		limit := limits[i%len(limits)]
+		ok := t.Run("", func(t *testing.T) { runOutboxSchedule(t, limit, steps) })
+		if !ok {
+			t.Fatalf("seed %d, limit %d", seed, limit)
+		}
+	}
+}
+
+func FuzzOutbox(f *testing.F) {
+	f.Add([]byte{0, 9, 15, 0, 10, 0, 12, 100, 14, 50, 0, 3, 15, 0, 10, 0, 12, 255}, 1000)
+	f.Add([]byte{6, 255, 6, 254, 15, 0, 7, 0, 9, 0, 10, 0, 12, 3, 10, 0, 14, 200, 4, 250}, 8<<20)
+	f.Fuzz(func(t *testing.T, steps []byte, limit int) {
+		if len(steps) > 2000 {
+			return
+		}
+		runOutboxSchedule(t, min(limit, 8<<20), steps)
+	})
+}
+
+func TestOutboxByteLimitIsComparedBeforeTheMessage(t *testing.T) {
+	t.Parallel()
+	box := newOutbox(34, &Statistics{})
+	frame := func() error { return box.publish("foo", "", nil, []byte("123456")) }
+	require.Equal(t, 19, publishSize("foo", "", nil, []byte("123456")))
+	require.NoError(t, frame())
+	require.NoError(t, frame(), "19 of 34 bytes are buffered, so one more is taken")
+	require.ErrorIs(t, frame(), ErrReconnectBufExceeded)
+	require.Equal(t, 38, box.buffered())
+	require.EqualValues(t, 2, box.stats.OutMsgs)
+}
+
+func TestOutboxSwitchedOff(t *testing.T) {
+	t.Parallel()
+	box := newOutbox(-1, &Statistics{})
+	require.ErrorIs(t, box.publish("foo", "", nil, nil), ErrReconnectBufExceeded)
+	require.Zero(t, box.buffered())
+	box.attach(nil, nil)
+	require.NoError(t, box.publish("foo", "", nil, []byte("x")))
+	box.detach()
+	box.rewind()
+	require.Positive(t, box.buffered(), "what was accepted while connected is kept")
+	require.ErrorIs(t, box.publish("foo", "", nil, nil), ErrReconnectBufExceeded)
+}
+
+// A publisher that is ahead of a connected writer by the whole window waits, and
+// goes on when the writer has made room, or the connection is lost or closed.
+func TestOutboxBackPressure(t *testing.T) {
+	t.Parallel()
+	drain := func(box *outbox) {
+		var b batch
+		for box.buffered() > minWindow/2 {
+			box.take(&b)
+			box.advance(b.size)
+		}
+	}
+	for _, tc := range []struct {
+		name  string
+		limit int
+		free  func(*outbox)
+		want  error
+	}{
+		{"room", 100, drain, nil},
+		{"lost", 100, (*outbox).detach, ErrReconnectBufExceeded},
+		{"closed", 100, func(b *outbox) { b.close(ErrConnectionClosed) }, ErrConnectionClosed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			box := newOutbox(tc.limit, &Statistics{})
+			box.attach(nil, nil)
+			data := make([]byte, 64<<10)
+			for box.buffered() < minWindow {
+				require.NoError(t, box.publish("foo", "", nil, data))
+			}
+			result := make(chan error, 1)
+			go func() { result <- box.publish("foo", "", nil, data) }() // ends with free
+			soon(t, func() bool {
+				box.mu.Lock()
+				defer box.mu.Unlock()
+				return box.room != nil
+			}, "the publisher does not wait")
+			select {
+			case err := <-result:
+				require.Failf(t, "did not wait", "got %v", err)
+			default:
+			}
+			tc.free(box)
+			require.ErrorIs(t, got(t, result, "publish"), tc.want)
+			box.detach()
+			box.rewind()
+			box.discard()
+		})
+	}
+}
+
+func TestOutboxRefusesWhatNoIndexEntryCanHold(t *testing.T) {
+	t.Parallel()
+	require.Less(t, publishSize("s", "", nil, nil), maxFrame)
+	box := newOutbox(1000, &Statistics{})
+	huge := bytes.Repeat([]byte{'x'}, 1<<20)
+	require.NoError(t, box.publish("s", "", nil, huge), "larger than the limit, but nothing is buffered")
+	require.Equal(t, publishSize("s", "", nil, huge), box.buffered())
+}
+
+// A server that sends PINGs and reads nothing costs no memory.
+func TestOutboxPongsAreBounded(t *testing.T) {
+	t.Parallel()
+	box := newOutbox(1000, &Statistics{})
+	box.attach(nil, nil)
+	for range 10 * maxOwed {
+		box.pong()
+	}
+	sent := 0
+	var b batch
+	for {
+		box.mu.Lock()
+		pending := box.pendingLocked()
+		box.mu.Unlock()
+		if !pending {
+			break
+		}
+		require.True(t, box.take(&b))
+		sent += b.size / len("PONG\r\n")
+		box.advance(b.size)
+	}
+	require.Equal(t, maxOwed, sent)
+	require.Nil(t, box.last)
+}
+
+func TestOutboxPublishAllocatesNothing(t *testing.T) {
+	box := newOutbox(8<<20, &Statistics{})
+	box.attach(nil, nil)
+	var b batch
+	data := make([]byte, 128)
+	round := func() {
+		for range 100 {
+			if box.publish("some.subject", "", nil, data) != nil {
+				panic("refused")
+			}
+		}
+		box.take(&b)
+		box.advance(b.size)
+	}
+	round()
+	// The race detector makes sync.Pool forget, which is not what is measured.
+	if raceEnabled {
+		t.Skip("allocations are not those of a program under the race detector")
+	}
+	assert.Zero(t, testing.AllocsPerRun(200, round))
+}
+
+func TestOutboxDrained(t *testing.T) {
+	t.Parallel()
+	box := newOutbox(1000, &Statistics{})
+	got(t, box.drained(), "no session drains it")
+	box.attach(nil, nil)
+	got(t, box.drained(), "nothing is in it")
+	require.NoError(t, box.publish("s", "", nil, nil))
+	ch := box.drained()
+	select {
+	case <-ch:
+		require.Fail(t, "a message is in it")
+	default:
+	}
+	stopped := make(chan bool)
+	go func() { // ends with detach
+		var b batch
+		for box.take(&b) {
+			box.advance(b.size)
+		}
+		close(stopped)
+	}()
+	got(t, ch, "drained")
+	box.detach()
+	got(t, stopped, "the writer's end")
+	require.ErrorIs(t, func() error {
+		box.close(errors.New("first"))
+		box.close(ErrConnectionClosed)
+		return box.publish("s", "", nil, nil)
+	}(), box.refuse)
+	require.EqualError(t, box.refuse, "first")
+}
+
+func BenchmarkOutbox(b *testing.B) {
+	for _, size := range []int{16, 128, 1024, 64 << 10} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			box := newOutbox(8<<20, &Statistics{})
+			box.attach(nil, nil)
+			data := make([]byte, size)
+			var bt batch
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = box.publish("some.subject", "", nil, data)
+				if box.bytes >= 256<<10 {
+					for box.last != nil {
+						box.take(&bt)
+						box.advance(bt.size)
+					}
+				}
+			}
+		})
+	}
+}
