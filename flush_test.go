@@ -15,6 +15,7 @@ func TestFlushArguments(t *testing.T) {
 	t.Parallel()
 	_, nc := connect(t)
 	var none *Conn
+	var noContext context.Context
 	done, cancel := context.WithTimeout(t.Context(), patience)
 	cancel()
 	for _, tc := range []struct {
@@ -26,7 +27,7 @@ func TestFlushArguments(t *testing.T) {
 		{"nil connection, context", func() error { return none.FlushWithContext(t.Context()) }, ErrInvalidConnection},
 		{"zero timeout", func() error { return nc.FlushTimeout(0) }, ErrBadTimeout},
 		{"negative timeout", func() error { return nc.FlushTimeout(-1) }, ErrBadTimeout},
-		{"nil context", func() error { return nc.FlushWithContext(nil) }, ErrInvalidContext}, //nolint:staticcheck // what is tested
+		{"nil context", func() error { return nc.FlushWithContext(noContext) }, ErrInvalidContext},
 		{"no deadline", func() error { return nc.FlushWithContext(t.Context()) }, ErrNoDeadlineContext},
 		{"cancelled", func() error { return nc.FlushWithContext(done) }, context.Canceled},
 		{"good", nc.Flush, nil},

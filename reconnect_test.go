@@ -282,7 +282,6 @@ type tearingDialer struct{ last atomic.Pointer[tearingConn] }
 type tearingConn struct {
 	net.Conn
 	left atomic.Int64
-	torn atomic.Bool
 }
 
 func (d *tearingDialer) Dial(network, addr string) (net.Conn, error) {
