@@ -214,12 +214,13 @@ func (nc *Conn) FlushWithContext(ctx context.Context) error {
 }
 
 func (nc *Conn) flush(ctx context.Context) error {
-	w := nc.pings.flush()
-	select {
-	case err := <-w.done:
-		return err
-	default:
+	if nc.IsClosed() {
+		return ErrConnectionClosed
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := nc.pings.flush()
 	select {
 	case err := <-w.done:
 		return err
