@@ -1,6 +1,10 @@
 package nats
 
-import "net/url"
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+)
 
 // credentials are what a CONNECT line authenticates with.
 type credentials struct {
@@ -26,4 +30,22 @@ func credentialsFor(o *Options, u *url.URL) (credentials, error) {
 		c.token = o.TokenHandler()
 	}
 	return c, nil
+}
+
+// hide takes the credentials out of a text that the server sent: one that does
+// not understand CONNECT may send all of it back.
+func (c *credentials) hide(text string) string {
+	if i := strings.Index(text, "CONNECT {"); i >= 0 {
+		text = text[:i] + "CONNECT …"
+	}
+	for _, secret := range []string{c.password, c.token} {
+		if secret == "" {
+			continue
+		}
+		text = strings.ReplaceAll(text, secret, "xxxxx")
+		if quoted, err := json.Marshal(secret); err == nil {
+			text = strings.ReplaceAll(text, string(quoted[1:len(quoted)-1]), "xxxxx")
+		}
+	}
+	return text
 }

@@ -38,6 +38,7 @@ type outbox struct {
 	last   *chunk // where the tail is
 	tail   uint64
 	pinged uint64 // position behind the last PING appended
+	proven uint64 // the server has all before this position, whatever sent says
 
 	// ahead goes out before the next frame: the replay of the subscriptions,
 	// then PONGs. It belongs to the session and goes with it.
@@ -345,7 +346,7 @@ func (o *outbox) rewind() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ahead, o.aheadAt, o.owed = nil, 0, 0
-	o.part = 0
+	o.part, o.proven = 0, 0
 	if o.last == nil {
 		return o.tail
 	}
@@ -423,11 +424,29 @@ func (o *outbox) accepted() (msgs, bytes uint64) {
 	return o.stats.OutMsgs, o.stats.OutBytes
 }
 
+// prove notes that a PONG has come for the PING in front of pos. The writer may
+// not have accounted yet for bytes that the server has already answered.
+func (o *outbox) prove(pos uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.proven = pos
+}
+
 // buffered is how many bytes of publishes the kernel has not taken.
 func (o *outbox) buffered() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return int(o.bytes)
+	n := o.bytes
+	if o.last == nil {
+		return int(n)
+	}
+	o.sent.settle()
+	for k := o.sent; k.pos < o.proven; k.step() {
+		if f := k.c.frame(k.i); !f.isControl() && !f.isDead() {
+			n -= int64(f.size())
+		}
+	}
+	return int(n)
 }
 
 // taken is how many bytes the kernel has taken over all sessions, for telling

@@ -116,15 +116,15 @@ func newConn(o Options, pool *serverPool) *Conn {
 // the error is ErrNoServers.
 func (nc *Conn) firstSession() (*session, error) {
 	var last error
-	for i := 0; ; i++ {
+	tried := make(map[*server]bool)
+	for {
 		nc.mu.Lock()
-		if i >= len(nc.pool.list) {
-			nc.mu.Unlock()
+		srv := nc.pool.firstNot(tried)
+		nc.mu.Unlock()
+		if srv == nil {
 			break
 		}
-		srv := nc.pool.list[i]
-		nc.pool.current = srv
-		nc.mu.Unlock()
+		tried[srv] = true
 		s, err := nc.attempt(srv, DISCONNECTED)
 		if err == nil {
 			return s, nil

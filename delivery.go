@@ -21,7 +21,7 @@ func (r *msgRun) add(m *Msg) {
 // outcome is what the read loop has to do after it handed over a run, once the
 // subscription's lock is gone.
 type outcome struct {
-	slow  bool // messages were dropped, for the first time since all was well
+	slow  int  // how often messages were dropped for the first time since all was well
 	spent bool // the maximum of AutoUnsubscribe is reached
 }
 
@@ -44,7 +44,7 @@ func (s *Subscription) push(r *msgRun) outcome {
 		next := m.next
 		m.next = nil
 		if s.overLimitLocked(m) {
-			out.slow = s.dropLocked() || out.slow
+			out.slow += s.dropLocked()
 		} else {
 			s.enqueueLocked(m)
 			added++
@@ -71,15 +71,15 @@ func (s *Subscription) overLimitLocked(m *Msg) bool {
 		s.capacity > 0 && s.queued >= s.capacity
 }
 
-// dropLocked counts a dropped message; true if it is the first since the last
-// one that was taken in.
-func (s *Subscription) dropLocked() bool {
+// dropLocked counts a dropped message; 1 if it is the first since the last one
+// that was taken in.
+func (s *Subscription) dropLocked() int {
 	s.dropped++
 	if s.slow {
-		return false
+		return 0
 	}
 	s.slow = true
-	return true
+	return 1
 }
 
 func (s *Subscription) enqueueLocked(m *Msg) {
@@ -132,7 +132,7 @@ func (s *Subscription) deliver() {
 		s.handler(m)
 	}
 	if spent {
-		s.conn.subs.remove(s, ErrMaxMessages)
+		s.conn.subs.spent(s)
 	}
 }
 
@@ -168,7 +168,7 @@ func (s *Subscription) pushChanLocked(r *msgRun) outcome {
 			s.delivered++
 			s.slow = false
 		} else {
-			out.slow = s.dropLocked() || out.slow
+			out.slow += s.dropLocked()
 		}
 		m = next
 	}

@@ -200,3 +200,17 @@ func (e *connectError) Error() string {
 }
 
 func (e *connectError) Unwrap() error { return e.err }
+
+// shortError keeps an error's text short where it may repeat hostile input.
+type shortError struct{ err error }
+
+func (e shortError) Error() string {
+	const head, tail = 120, 120
+	text := e.err.Error()
+	if len(text) <= head+tail {
+		return text
+	}
+	return text[:head] + " … " + text[len(text)-tail:]
+}
+
+func (e shortError) Unwrap() error { return e.err }

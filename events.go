@@ -12,8 +12,32 @@ import (
 type dispatcher struct {
 	mu      sync.Mutex
 	queue   []func()
+	errs    int // errors among them, or running
 	running bool
 	closed  bool
+}
+
+// maxErrors bounds the errors that wait for a handler that has fallen behind, so
+// that a server that complains without end costs no memory.
+const maxErrors = 1024
+
+// postError queues the report of an error, unless too many wait already.
+func (d *dispatcher) postError(f func()) {
+	d.mu.Lock()
+	full := d.errs >= maxErrors
+	if !full {
+		d.errs++
+	}
+	d.mu.Unlock()
+	if full {
+		return
+	}
+	d.post(func() {
+		f()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.errs--
+	})
 }
 
 // post queues a call; after close it does nothing.
@@ -84,7 +108,7 @@ func (nc *Conn) postDisconnectedLocked(err error) {
 
 func (nc *Conn) postErrorLocked(sub *Subscription, err error) {
 	if cb := nc.Opts.AsyncErrorCB; cb != nil {
-		nc.events.post(func() { cb(nc, sub, err) })
+		nc.events.postError(func() { cb(nc, sub, err) })
 	}
 }
 

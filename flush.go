@@ -95,6 +95,7 @@ func (p *pings) pong() {
 	m := p.fifo[0]
 	p.fifo = slices.Delete(p.fifo, 0, 1)
 	p.confirmed = m.pos
+	p.box.prove(m.pos)
 	for _, w := range m.waiters {
 		w.done <- nil
 	}

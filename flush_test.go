@@ -294,6 +294,25 @@ func TestPingsLost(t *testing.T) {
 	}
 }
 
+// A PONG can be here before the writer has accounted for the bytes it answers.
+func TestNothingIsBufferedAfterAFlush(t *testing.T) {
+	t.Parallel()
+	box := newOutbox(1000, &Statistics{})
+	p := &pings{box: box}
+	box.attach(nil, nil)
+	p.resume()
+	require.NoError(t, box.publish("s", "", nil, []byte("before")))
+	w := p.flush()
+	require.NoError(t, box.publish("s", "", nil, []byte("behind")))
+	var b batch
+	require.True(t, box.take(&b))
+	p.pong()
+	require.NoError(t, got(t, w.done, "result"))
+	require.Equal(t, publishSize("s", "", nil, []byte("behind")), box.buffered())
+	box.advance(b.size)
+	require.Zero(t, box.buffered())
+}
+
 func TestUnaskedPongIsIgnored(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(1000, &Statistics{})

@@ -51,6 +51,7 @@ const (
 	stepInfo    = "waiting for INFO from"
 	stepConnect = "connecting to"
 	stepAnswer  = "waiting for the answer to CONNECT from"
+	stepRead    = "reading from"
 )
 
 // connector makes sessions. It works on its own copy of the options and outside
@@ -97,13 +98,17 @@ func (c *connector) handshake(ctx context.Context, s *session, u *url.URL) error
 		return &connectError{s.name, stepInfo, err}
 	}
 	c.onInfo(&s.info)
-	line, err := c.connectLine(&s.info, u)
+	cred, err := credentialsFor(&c.opts, u)
+	if err != nil {
+		return &connectError{s.name, stepConnect, err}
+	}
+	line, err := c.connectLine(&s.info, &cred)
 	if err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
 	// If the write fails the server may still have said why.
 	_, writeErr := s.conn.Write(line)
-	if err := c.readAnswer(&in); err != nil {
+	if err := c.readAnswer(&in, &cred); err != nil {
 		var r *refusal
 		if errors.As(err, &r) {
 			return err
@@ -136,22 +141,18 @@ func (s *session) readInfo(in *lineReader) error {
 		return nil
 	}
 	if err := json.Unmarshal(arg, &s.info); err != nil {
-		return fmt.Errorf("INFO is not valid JSON: %w", err)
+		return fmt.Errorf("INFO is not valid JSON: %w", shortError{err})
 	}
 	return nil
 }
 
 // connectLine encodes CONNECT and the PING behind it.
-func (c *connector) connectLine(info *serverInfo, u *url.URL) ([]byte, error) {
+func (c *connector) connectLine(info *serverInfo, cred *credentials) ([]byte, error) {
 	if info.TLSRequired {
 		return nil, ErrSecureConnRequired
 	}
 	if c.opts.NoEcho && info.Proto < 1 {
 		return nil, ErrNoEchoNotSupported
-	}
-	cred, err := credentialsFor(&c.opts, u)
-	if err != nil {
-		return nil, err
 	}
 	arg, err := json.Marshal(connectLine{
 		Verbose: c.opts.Verbose, Pedantic: c.opts.Pedantic,
@@ -165,8 +166,9 @@ func (c *connector) connectLine(info *serverInfo, u *url.URL) ([]byte, error) {
 	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\n", arg), nil
 }
 
-// readAnswer waits for the PONG.
-func (c *connector) readAnswer(in *lineReader) error {
+// readAnswer waits for the PONG. What the server says instead is shown without
+// the credentials that it may be repeating.
+func (c *connector) readAnswer(in *lineReader, cred *credentials) error {
 	line, err := in.line(maxLine)
 	if err == nil && c.opts.Verbose && string(line) == "+OK" {
 		line, err = in.line(maxLine)
@@ -179,9 +181,9 @@ func (c *connector) readAnswer(in *lineReader) error {
 	case string(line) == "PONG":
 		return nil
 	case string(op) == "-ERR":
-		return &refusal{text: errText(arg)}
+		return &refusal{text: cred.hide(errText(arg))}
 	}
-	return fmt.Errorf("nats: expected 'PONG', got '%s'", clip(line))
+	return fmt.Errorf("nats: expected 'PONG', got '%s'", clip([]byte(cred.hide(string(line)))))
 }
 
 // lineReader reads lines during the handshake. What came behind the last one is

@@ -392,4 +392,6 @@ func DiscoveredServersHandler(cb ConnHandler) Option {
 
 // ErrorHandler is called for errors that no call returns: slow consumers,
 // permission violations, refused credentials while reconnecting, failed writes.
+// While 1,024 of them wait for a slow handler, further ones are not told;
+// LastError has the last.
 func ErrorHandler(cb ErrHandler) Option { return set(func(o *Options) { o.AsyncErrorCB = cb }) }

@@ -138,15 +138,16 @@ func (p *parser) dispatch(line, b []byte) ([]byte, error) {
 	switch {
 	case foldEqual(op, "MSG"), foldEqual(op, "HMSG"):
 		return p.message(op, arg, b)
-	case foldEqual(op, "PING"):
-		p.sink.ping()
-	case foldEqual(op, "PONG"):
-		p.sink.pong()
 	case foldEqual(op, "INFO"):
 		p.sink.info(arg)
 	case foldEqual(op, "-ERR"):
 		p.sink.serverErr(arg)
-	case foldEqual(op, "+OK"):
+	// What has no argument may be followed by anything.
+	case foldPrefix(line, "PING"):
+		p.sink.ping()
+	case foldPrefix(line, "PONG"):
+		p.sink.pong()
+	case foldPrefix(line, "+OK"):
 	default:
 		return nil, parseError("Parse Error: unknown operation '%s'", clip(line))
 	}
@@ -285,7 +286,7 @@ func parseCount(b []byte, limit int64) (int64, bool) {
 	n := int64(0)
 	for _, c := range b {
 		d := int64(c - '0')
-		if c < '0' || c > '9' || n > (limit-d)/10 {
+		if c < '0' || c > '9' || d > limit || n > (limit-d)/10 {
 			return 0, false
 		}
 		n = n*10 + d
@@ -301,6 +302,10 @@ func cutOp(line []byte) (op, arg []byte) {
 		}
 	}
 	return line, nil
+}
+
+func foldPrefix(line []byte, name string) bool {
+	return len(line) >= len(name) && foldEqual(line[:len(name)], name)
 }
 
 // foldEqual compares an operation with its upper-case name, ignoring the case.

@@ -50,7 +50,10 @@ func (nc *Conn) read(s *session) {
 func (r *reader) feed(b []byte) error {
 	err := r.parser.feed(b)
 	r.handOver()
-	return err
+	if err != nil {
+		return &connectError{r.s.name, stepRead, err}
+	}
+	return nil
 }
 
 // message builds the message and adds it to the run of its subscription.
@@ -105,11 +108,11 @@ func (r *reader) handOver() {
 		return
 	}
 	out := run.sub.push(&run)
-	if out.slow {
+	for range out.slow {
 		r.nc.reportError(run.sub, ErrSlowConsumer)
 	}
 	if out.spent {
-		r.nc.subs.remove(run.sub, ErrMaxMessages)
+		r.nc.subs.spent(run.sub)
 	}
 }
 

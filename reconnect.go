@@ -160,6 +160,7 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 	switch {
 	case step == stepDial:
 		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
+	case !nc.met.Load(): // nothing that was there has gone
 	case step == stepConnect || step == stepAnswer:
 		nc.postErrorLocked(nil, err)
 	case refused != nil:

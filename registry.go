@@ -39,7 +39,18 @@ func (g *registry) add(s *Subscription) error {
 }
 
 // remove ends a subscription and sends UNSUB; false if it had ended already.
-func (g *registry) remove(s *Subscription, reason error) bool {
+func (g *registry) remove(s *Subscription, reason error) bool { return g.drop(s, reason, true) }
+
+// spent ends a subscription that has had all it asked for. The server has ended
+// it by itself, unless it counted from a reconnect on and so waits for more.
+func (g *registry) spent(s *Subscription) {
+	g.mu.RLock()
+	tell := g.sessions > 1
+	g.mu.RUnlock()
+	g.drop(s, ErrMaxMessages, tell)
+}
+
+func (g *registry) drop(s *Subscription, reason error, tell bool) bool {
 	if !s.end(reason) {
 		return false
 	}
@@ -49,9 +60,7 @@ func (g *registry) remove(s *Subscription, reason error) bool {
 		return true
 	}
 	delete(g.byID, s.sid)
-	// A server ends one that had its maximum by itself, unless it counted from
-	// a reconnect on and so waits for more.
-	if reason != ErrMaxMessages || g.sessions > 1 {
+	if tell {
 		g.box.sendControl(appendUnsub(nil, s.sid, 0))
 	}
 	return true
@@ -220,6 +229,7 @@ func (nc *Conn) unsubscribe(s *Subscription, max int) error {
 	if nc.IsClosed() {
 		return ErrConnectionClosed
 	}
+	reason := ErrBadSubscription
 	if max > 0 {
 		spent, err := s.limit(uint64(max))
 		if err != nil {
@@ -229,8 +239,9 @@ func (nc *Conn) unsubscribe(s *Subscription, max int) error {
 			nc.subs.limit(s, uint64(max))
 			return nil
 		}
+		reason = ErrMaxMessages
 	}
-	if !nc.subs.remove(s, ErrBadSubscription) {
+	if !nc.subs.remove(s, reason) {
 		return ErrBadSubscription
 	}
 	return nil

@@ -145,11 +145,11 @@ func (p *peerConn) serve(see func(wireFrame)) {
 		if !ok {
 			return
 		}
-		if f.op == "PING" {
-			p.say("PONG\r\n")
-		}
 		if see != nil {
 			see(f)
+		}
+		if f.op == "PING" {
+			p.say("PONG\r\n")
 		}
 	}
 }

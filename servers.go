@@ -38,9 +38,8 @@ type serverPool struct {
 // schemes that Connect takes. "tcp" is an old name of "nats".
 var schemes = []string{"nats", "tcp"}
 
-var errNoWhere = errors.New("a host is missing")
-
-// parseServerURL reads "[scheme://][user:password@]host[:port]".
+// parseServerURL reads "[scheme://][user:password@]host[:port]". Its errors show
+// no more of the URL than scheme and host.
 func parseServerURL(s string) (*url.URL, error) {
 	if !strings.Contains(s, "://") {
 		s = "nats://" + s
@@ -50,19 +49,27 @@ func parseServerURL(s string) (*url.URL, error) {
 		return nil, withoutCredentials(err)
 	}
 	if !slices.Contains(schemes, u.Scheme) {
-		return nil, fmt.Errorf("nats: server URL %q: unknown scheme %q, want one of %s",
-			u.Redacted(), u.Scheme, strings.Join(schemes, ", "))
+		return nil, urlError(u, "unknown scheme %q, want one of %s", u.Scheme, strings.Join(schemes, ", "))
 	}
-	if u.Hostname() == "" {
-		return nil, fmt.Errorf("nats: server URL %q: %w", u.Redacted(), errNoWhere)
+	switch bare := !strings.HasPrefix(u.Host, "["); {
+	case u.Hostname() == "":
+		return nil, urlError(u, "a host is missing")
+	case bare && strings.Count(u.Host, ":") > 1:
+		return nil, urlError(u, "an IPv6 address needs brackets")
+	case strings.Contains(u.Host, ","):
+		return nil, urlError(u, "one server is wanted here, not a list")
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(DefaultPort))
 	}
 	if p, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || p == 0 {
-		return nil, fmt.Errorf("nats: server URL %q: port %q is not in 1-65535", u.Redacted(), u.Port())
+		return nil, urlError(u, "port %q is not in 1-65535", u.Port())
 	}
 	return u, nil
+}
+
+func urlError(u *url.URL, format string, args ...any) error {
+	return fmt.Errorf("nats: server URL %q: "+format, append([]any{u.Scheme + "://" + u.Host}, args...)...)
 }
 
 // withoutCredentials keeps a URL that cannot be parsed, and so not redacted
@@ -110,9 +117,19 @@ func (p *serverPool) add(s string, implicit bool) error {
 	if err != nil {
 		return err
 	}
-	p.list = append(p.list, &server{url: u, implicit: implicit})
-	p.known[u.Host] = true
+	p.append(u, implicit)
 	return nil
+}
+
+// append adds a server and reports whether its address was never seen before.
+func (p *serverPool) append(u *url.URL, implicit bool) (fresh bool) {
+	if len(p.known) > maxKnown {
+		p.forgetKnown()
+	}
+	fresh = !p.known[u.Host]
+	p.known[u.Host] = true
+	p.list = append(p.list, &server{url: u, implicit: implicit})
+	return fresh
 }
 
 // shuffle mixes the pool from index on.
@@ -122,6 +139,18 @@ func (p *serverPool) shuffle(from int) {
 	}
 	part := p.list[from:]
 	rand.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
+}
+
+// firstNot makes the first server that was not tried the current one; nil: there
+// is none.
+func (p *serverPool) firstNot(tried map[*server]bool) *server {
+	for _, s := range p.list {
+		if !tried[s] {
+			p.current = s
+			return s
+		}
+	}
+	return nil
 }
 
 // next chooses the server for the next attempt: the current one goes to the end
@@ -144,35 +173,50 @@ func (p *serverPool) next(max int) *server {
 
 // discover takes over the addresses that a server told of and reports whether
 // any of them is new. Entries that came this way and are no longer told of go,
-// except the current one. An empty list changes nothing.
+// except the current one. An empty list changes nothing, and what is no address
+// must not break the connection.
 func (p *serverPool) discover(addrs []string) bool {
 	if len(addrs) == 0 {
 		return false
 	}
+	told := make(map[string]*url.URL, len(addrs))
+	for _, addr := range addrs {
+		u, err := parseServerURL(p.scheme + "://" + addr)
+		if err == nil && u.User == nil && u.Path == "" && u.RawQuery == "" && u.Fragment == "" {
+			told[u.Host] = u
+		}
+	}
 	p.list = slices.DeleteFunc(p.list, func(s *server) bool {
-		return s.implicit && s != p.current && !slices.Contains(addrs, s.url.Host)
+		return s.implicit && s != p.current && told[s.url.Host] == nil
 	})
-	if len(p.known) > maxKnown {
-		p.forgetKnown()
+	for _, s := range p.list {
+		delete(told, s.url.Host)
 	}
 	fresh := false
-	for _, addr := range addrs {
-		if slices.ContainsFunc(p.list, func(s *server) bool { return s.url.Host == addr }) {
+	for _, addr := range addrs { // in the order in which they were told
+		u := told[withPort(addr)]
+		if u == nil {
 			continue
 		}
-		seen := p.known[addr]
-		if p.add(p.scheme+"://"+addr, true) != nil {
-			continue // a server's nonsense must not break the connection
-		}
+		delete(told, u.Host)
+		fresh = p.append(u, true) || fresh
 		if p.current != nil {
-			p.list[len(p.list)-1].url.User = p.current.url.User
+			u.User = p.current.url.User
 		}
-		fresh = fresh || !seen
 	}
 	if fresh {
 		p.shuffle(1)
 	}
 	return fresh
+}
+
+// withPort is the form in which parseServerURL leaves an address.
+func withPort(addr string) string {
+	if _, port, err := net.SplitHostPort(addr); err == nil && port != "" {
+		return addr
+	}
+	host := strings.Trim(strings.TrimSuffix(addr, ":"), "[]")
+	return net.JoinHostPort(host, strconv.Itoa(DefaultPort))
 }
 
 // maxKnown bounds the memory of addresses that have been seen, against a server

@@ -159,7 +159,7 @@ func (s *Subscription) tryNext() (*Msg, error) {
 	m, spent, err := s.popLocked()
 	s.mu.Unlock()
 	if spent {
-		s.conn.subs.remove(s, ErrMaxMessages)
+		s.conn.subs.spent(s)
 	}
 	return m, err
 }
@@ -177,7 +177,7 @@ func (s *Subscription) waitNext(done <-chan struct{}, timeout <-chan time.Time) 
 		}
 		s.mu.Unlock()
 		if spent {
-			s.conn.subs.remove(s, ErrMaxMessages)
+			s.conn.subs.spent(s)
 		}
 		if !waiting {
 			return m, err
