@@ -1,0 +1,70 @@
+// Reconnect-buffer shows what happens to published messages while the server is
+// away, and counts every one of them.
+//
+// It publishes numbered messages at a steady rate to a subscriber of its own,
+// while the server is killed, stopped and started again. During an outage the
+// library keeps what Publish accepts in the reconnect buffer, and sends it when
+// there is a server again. In the end a report says of every message what has
+// become of it. The exit status is 1 if one was lost that had never left the
+// process, 2 if there was nothing to report, and 0 otherwise.
+//
+//	go run ./examples/reconnect-buffer
+//	go run ./examples/reconnect-buffer -for 1m -outage 5s -buf-bytes 1000000
+//	go run ./examples/reconnect-buffer -url nats://127.0.0.1:4222
+//
+// With -url the server is yours: take it down and bring it back as you like.
+// Ctrl-C ends the run with its report.
+//
+// The parts: publisher.go and subscriber.go are the two programs; outages.go
+// takes the server down; tap.go watches the publisher's sockets and scanner.go
+// finds the messages in what went through them; ledger.go writes it all down,
+// tally.go adds it up, timeline.go has the times; display.go and report.go print.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the run with a report, a second one at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command is the program without its process; it returns the exit status.
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	c, err := parseFlags(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	c.live = c.live && isTerminal(stdout)
+	r, err := run(ctx, c, stdout)
+	if r != nil {
+		r.write(stdout)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "reconnect-buffer: %v\n", err)
+		return 2
+	}
+	return r.code()
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

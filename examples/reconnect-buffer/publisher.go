@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	nats "github.com/natsring/nats.go"
+)
+
+const (
+	// publisherWait is the publisher's pause between attempts to reconnect.
+	publisherWait = 20 * time.Millisecond
+	// pace is how often the publisher looks how many messages are due.
+	pace = time.Millisecond
+)
+
+// A publisher publishes numbered messages at a steady rate and pays no attention
+// to outages: that is what the reconnect buffer is for.
+type publisher struct {
+	nc     *nats.Conn
+	layout *layout
+	ledger *ledger
+	rate   int // messages per second
+	buf    []byte
+}
+
+func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error) {
+	nc, err := nats.Connect(url,
+		nats.Name("reconnect-buffer publisher"),
+		nats.ReconnectBufSize(c.bufBytes),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(publisherWait),
+		nats.ReconnectJitter(0, 0),
+		nats.SetCustomDialer(t),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				d.event("publisher: lost the server (%v), goes on publishing", brief(err))
+			}
+		}),
+		nats.ReconnectHandler(func(*nats.Conn) {
+			d.event("publisher: reconnected, all that was buffered is sent")
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			// A failed write is also why the server is lost, which is told above.
+			if failed := (*net.OpError)(nil); !errors.As(err, &failed) {
+				d.event("publisher: %v", err)
+			}
+		}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("publisher: %w", err)
+	}
+	return &publisher{nc: nc, layout: t.layout, ledger: t.ledger, rate: c.rate}, nil
+}
+
+// run publishes until the context ends, or the connection is closed for good,
+// which is an error.
+func (p *publisher) run(ctx context.Context) error {
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	start := time.Now()
+	for done := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		due := int(time.Since(start).Seconds() * float64(p.rate))
+		for ; done < due && ctx.Err() == nil; done++ {
+			if err := p.publish(); errors.Is(err, nats.ErrConnectionClosed) {
+				return fmt.Errorf("publisher: %w: %w", err, p.nc.LastError())
+			}
+		}
+	}
+}
+
+// publish sends the next number. A refused message is counted and not tried
+// again: the next one has a number of its own.
+func (p *publisher) publish() error {
+	n := p.ledger.issue()
+	p.buf = p.layout.payload(p.buf, n)
+	err := p.nc.Publish(p.layout.subject, p.buf)
+	p.ledger.publish(n, err)
+	return err
+}
+
+// flush waits until the server has processed all that was published. An outage
+// meanwhile starts the wait anew.
+func (p *publisher) flush(ctx context.Context) error {
+	return persist(ctx, p.nc)
+}
+
+// buffered is what waits in the process: bytes as the library has them, and
+// messages, which are exactly bytes / frame because all frames are alike.
+func (p *publisher) buffered() (messages, bytes int) {
+	bytes, err := p.nc.Buffered()
+	if err != nil {
+		return 0, 0
+	}
+	return bytes / p.layout.frame, bytes
+}
+
+// brief leaves the addresses out of a socket's error.
+func brief(err error) error {
+	if failed := (*net.OpError)(nil); errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
+}
+
+// persist flushes a connection until that succeeds, the connection is closed, or
+// the context, which must have a deadline, ends.
+func persist(ctx context.Context, nc *nats.Conn) error {
+	for {
+		err := nc.FlushWithContext(ctx)
+		if err == nil || ctx.Err() != nil || nc.IsClosed() {
+			return err
+		}
+		// The connection was lost. The next flush waits for its return.
+	}
+}

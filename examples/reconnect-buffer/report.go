@@ -1,0 +1,151 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// listed is how many outages are listed one by one.
+const listed = 12
+
+// A report is what a run comes to.
+type report struct {
+	tally
+	ended    time.Time
+	took     time.Duration
+	embedded bool // the server was ours, and so were its outages
+	outages  []outage
+	// settled: at the end the server had processed everything, and what it had
+	// for the subscriber was delivered.
+	settled bool
+	// unsent messages were still in the buffer when the program stopped waiting.
+	unsent int
+}
+
+// code is the exit status: 1 if a message was lost that never left the process.
+func (r *report) code() int {
+	if r.kept > 0 {
+		return 1
+	}
+	return 0
+}
+
+// write prints the report.
+func (r *report) write(w io.Writer) {
+	fmt.Fprintf(w, "\nReport after %.1fs\n\n", r.took.Seconds())
+	r.writeMessages(w)
+	r.writeLost(w)
+	r.writeOutages(w)
+	fmt.Fprintf(w, "\n%s\n", r.verdict())
+}
+
+func row(w io.Writer, name string, n int, note string) {
+	line := fmt.Sprintf("  %-30s %12s", name, commas(n))
+	if note != "" {
+		line += "   " + note
+	}
+	fmt.Fprintln(w, line)
+}
+
+func (r *report) writeMessages(w io.Writer) {
+	row(w, "accepted by Publish", r.accepted, "")
+	refused := 0
+	for _, n := range r.refused {
+		refused += n
+	}
+	row(w, "refused by Publish", refused, "")
+	for _, text := range slices.Sorted(maps.Keys(r.refused)) {
+		row(w, "", r.refused[text], text)
+	}
+	row(w, "delivered", r.delivered, "")
+	row(w, "repeated", r.repeated, "")
+	row(w, "out of order", r.disorder, "")
+	if r.phantoms > 0 {
+		row(w, "sent although refused", r.phantoms, "")
+	}
+	if r.damaged > 0 {
+		row(w, "damaged", r.damaged, "")
+	}
+}
+
+func (r *report) writeLost(w io.Writer) {
+	fmt.Fprintln(w)
+	row(w, "lost", r.lost(), "")
+	row(w, "  never left the process", r.kept, "must be 0")
+	if r.unsent > 0 {
+		row(w, "", r.unsent, "of them still buffered when the wait for a server was given up")
+	}
+	row(w, "  in doubt at a break", r.inDoubt, "the kernel had them, then the connection broke")
+	if r.beyond > 0 {
+		row(w, "  behind the server", r.beyond, "it had them, the subscriber was away or too slow")
+	}
+}
+
+func (r *report) writeOutages(w io.Writer) {
+	fmt.Fprintln(w)
+	row(w, "outages", len(r.outages), "")
+	if len(r.outages) == 0 {
+		return
+	}
+	var away, drain time.Duration
+	for i := range r.outages {
+		o := &r.outages[i]
+		away = max(away, o.away(r.ended))
+		if o.over() {
+			drain = max(drain, o.drain())
+		}
+	}
+	up := "server up"
+	if !r.embedded {
+		up = "server reached"
+	}
+	fmt.Fprintf(w, "  %-30s %12s\n", "longest", milli(away))
+	if drain > 0 {
+		fmt.Fprintf(w, "  %-30s %12s   at most\n", up+" to buffer empty", milli(drain))
+	}
+	if len(r.outages) <= listed {
+		r.listOutages(w, up)
+	}
+	fmt.Fprint(w, `
+  After each outage the publisher's dial waits until the server has the
+  subscription again. So nothing is missing for want of a subscriber, and
+  the times above include the wait for it.
+`)
+}
+
+func (r *report) listOutages(w io.Writer, up string) {
+	fmt.Fprintf(w, "\n  %4s  %-20s %12s %18s   %s to empty\n", "", "server", "outage", "buffered messages", up)
+	for i := range r.outages {
+		o := &r.outages[i]
+		how, drain := o.how, "not over"
+		if how == "" {
+			how = "lost"
+		}
+		if o.over() {
+			drain = milli(o.drain())
+		}
+		fmt.Fprintf(w, "  %4d  %-20s %12s %18s   %*s\n",
+			i+1, how, milli(o.away(r.ended)), commas(o.backlog), len(up)+len(" to empty"), drain)
+	}
+}
+
+func milli(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+func (r *report) verdict() string {
+	switch {
+	case r.kept > 0 && r.kept == r.unsent:
+		return "INCOMPLETE: in the end no server took what was buffered, so it went with the process."
+	case r.kept > 0:
+		return "FAILED: messages were lost that had never left the process."
+	}
+	s := "OK: nothing was lost of what never left the process."
+	if !r.settled {
+		s += "\nNote: in the end no server confirmed the rest, so some of it may have been on its way."
+	}
+	return s
+}

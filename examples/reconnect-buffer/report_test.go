@@ -1,0 +1,120 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func (r *report) String() string {
+	var b strings.Builder
+	r.write(&b)
+	return b.String()
+}
+
+// figure returns what stands behind a name in the report.
+func figure(t *testing.T, text, name string) string {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), name); ok {
+			return strings.Fields(rest)[0]
+		}
+	}
+	assert.Failf(t, "not in the report", "%q in\n%s", name, text)
+	return ""
+}
+
+func sampleReport() *report {
+	return &report{
+		tally: tally{
+			accepted: 10_000, refused: map[string]int{"full": 20, "closed": 1},
+			delivered: 9_990, repeated: 3, disorder: 4, inDoubt: 10,
+		},
+		ended: at(5000), took: 5 * time.Second, embedded: true, settled: true,
+		outages: []outage{
+			{how: "killed", lost: at(1000), up: at(2000), dialled: at(2010), back: at(2015), emptied: at(2040), backlog: 1234},
+			{how: "stopped", lost: at(3000), up: at(3900), dialled: at(3910), back: at(3920), emptied: at(3960), backlog: 99},
+		},
+	}
+}
+
+func TestReport(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	text := r.String()
+	assert.Equal(t, "10,000", figure(t, text, "accepted by Publish"))
+	assert.Equal(t, "21", figure(t, text, "refused by Publish"))
+	assert.Contains(t, text, "20   full")
+	assert.Contains(t, text, "1   closed")
+	assert.Equal(t, "9,990", figure(t, text, "delivered"))
+	assert.Equal(t, "3", figure(t, text, "repeated"))
+	assert.Equal(t, "4", figure(t, text, "out of order"))
+	assert.Equal(t, "10", figure(t, text, "lost"))
+	assert.Equal(t, "0", figure(t, text, "never left the process"))
+	assert.Equal(t, "10", figure(t, text, "in doubt at a break"))
+	assert.Equal(t, "2", figure(t, text, "outages"))
+	assert.Equal(t, "1015.0", figure(t, text, "longest"))
+	assert.Equal(t, "60.0", figure(t, text, "server up to buffer empty"))
+	assert.Contains(t, text, "1,234")
+	assert.Contains(t, text, "OK:")
+	for _, only := range []string{"behind the server", "damaged", "although refused", "Note:", "still buffered"} {
+		assert.NotContains(t, text, only)
+	}
+	assert.Zero(t, r.code())
+}
+
+func TestReportOfFailure(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.kept, r.beyond, r.damaged, r.phantoms = 2, 1, 5, 6
+	text := r.String()
+	assert.Equal(t, "13", figure(t, text, "lost"))
+	assert.Equal(t, "2", figure(t, text, "never left the process"))
+	assert.Equal(t, "1", figure(t, text, "behind the server"))
+	assert.Equal(t, "5", figure(t, text, "damaged"))
+	assert.Equal(t, "6", figure(t, text, "sent although refused"))
+	assert.Contains(t, text, "FAILED:")
+	assert.Equal(t, 1, r.code())
+}
+
+func TestReportWithoutAServerInTheEnd(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.settled = false
+	assert.Contains(t, r.String(), "Note:")
+	assert.Zero(t, r.code())
+
+	r.kept, r.unsent = 5, 5
+	assert.Contains(t, r.String(), "INCOMPLETE:")
+	assert.Equal(t, 1, r.code())
+
+	r.kept = 6 // one of them was lost before
+	assert.Contains(t, r.String(), "FAILED:")
+}
+
+func TestReportOfOutages(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.embedded = false
+	r.outages = append(r.outages, outage{lost: at(4000)})
+	text := r.String()
+	assert.Equal(t, "1015.0", figure(t, text, "longest"))
+	assert.Contains(t, text, "server reached to buffer empty")
+	assert.Contains(t, text, "not over")
+
+	r.ended = at(6000)
+	assert.Equal(t, "2000.0", figure(t, r.String(), "longest"), "an outage that is not over counts")
+
+	r.outages = r.outages[2:]
+	assert.NotContains(t, r.String(), "to buffer empty", "it never was")
+
+	for len(r.outages) <= listed {
+		r.outages = append(r.outages, r.outages[0])
+	}
+	assert.NotContains(t, r.String(), "buffered messages", "too many to list")
+
+	r.outages = nil
+	assert.NotContains(t, r.String(), "longest")
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	nats "github.com/natsring/nats.go"
+)
+
+// errGarbled: the accounting rests on reading the publisher's stream.
+var errGarbled = errors.New("the outgoing stream was not understood, so the report is not to be trusted")
+
+// config is what the flags say.
+type config struct {
+	url      string        // a server of the user's own; "": an embedded one
+	rate     int           // messages per second
+	size     int           // bytes of payload
+	duration time.Duration // of publishing
+	up, down time.Duration // periods of the embedded server
+	bufBytes int           // nats.ReconnectBufSize
+	live     bool          // draw a live line
+	patience time.Duration // how long the end may wait for a server
+}
+
+// A job is everything that a run has going.
+type job struct {
+	config
+	ledger   *ledger
+	timeline *timeline
+	display  *display
+	tap      *tap
+	keeper   *keeper // nil if the server is the user's
+	pub      *publisher
+	sub      *subscriber
+	unsent   int // messages in the buffer when waiting was given up
+}
+
+// run publishes for the configured time, or until the context ends, and returns
+// the report. An error means that there is none, or none to be trusted.
+func run(ctx context.Context, c config, out io.Writer) (*report, error) {
+	j := &job{config: c, ledger: newLedger(), timeline: new(timeline), display: newDisplay(out, c.live)}
+	url := c.url
+	if url == "" {
+		srv, err := startServer()
+		if err != nil {
+			return nil, err
+		}
+		defer srv.Close()
+		url = srv.URL()
+		j.keeper = &keeper{srv: srv, timeline: j.timeline, display: j.display, up: c.up, down: c.down}
+	}
+	if err := j.connect(ctx, url); err != nil {
+		return nil, err
+	}
+	defer j.sub.nc.Close()
+	defer j.pub.nc.Close()
+	defer j.display.show(j.sample)()
+
+	j.display.event("publishing %s messages a second of %s to %s", commas(c.rate), size(c.size), url)
+	start := time.Now()
+	err := j.publish(ctx)
+	r := j.finish()
+	r.took = time.Since(start)
+	if err == nil && r.garbled > 0 {
+		err = errGarbled
+	}
+	return r, err
+}
+
+// connect makes the two connections, the subscriber's first.
+func (j *job) connect(ctx context.Context, url string) (err error) {
+	// A subject of its own keeps two runs on one server apart.
+	id := strings.TrimPrefix(nats.NewInbox(), nats.InboxPrefix)
+	lay := newLayout("reconnect-buffer."+id, j.size)
+	if j.sub, err = newSubscriber(ctx, url, lay, j.ledger, j.display); err != nil {
+		return err
+	}
+	j.tap = &tap{layout: lay, ledger: j.ledger, timeline: j.timeline, ready: j.sub.ready}
+	if j.pub, err = newPublisher(url, &j.config, j.tap, j.display); err != nil {
+		j.sub.nc.Close()
+	}
+	return err
+}
+
+// publish publishes while the server goes up and down, and returns when that has
+// ended, with the server up if it is ours.
+func (j *job) publish(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, j.duration)
+	defer cancel()
+	var kept error
+	var keeping sync.WaitGroup
+	if j.keeper != nil {
+		// Owned here: ends with the context, or ends it if a start fails.
+		keeping.Go(func() {
+			defer cancel()
+			kept = j.keeper.run(ctx)
+		})
+	}
+	published := make(chan error, 1)
+	// Owned here: ends with the context, or when the connection is closed.
+	go func() {
+		defer cancel()
+		published <- j.pub.run(ctx)
+	}()
+	<-ctx.Done()
+	j.display.event("publishing is over, waiting up to %v for the rest", j.patience)
+	keeping.Wait()
+	select {
+	case err := <-published:
+		return errors.Join(kept, err)
+	case <-time.After(j.patience):
+		// It waits in Publish for a server that reads nothing. Close ends that.
+		j.unsent, _ = j.pub.buffered()
+		j.pub.nc.Close()
+		<-published
+		return kept
+	}
+}
+
+// finish waits until everything that was accepted is delivered, or no server has
+// been there for the configured patience, and makes the report.
+func (j *job) finish() *report {
+	ctx, cancel := context.WithTimeout(context.Background(), j.patience)
+	defer cancel()
+	err := j.pub.flush(ctx)
+	if err == nil {
+		err = j.sub.settle(ctx)
+	}
+	r := &report{embedded: j.keeper != nil, settled: err == nil, ended: time.Now()}
+	if n, _ := j.pub.buffered(); n > 0 && !r.settled {
+		j.unsent = n
+	}
+	j.tap.leaving.Store(true)
+	// Only after Close has the tap seen the last write return, which may be
+	// later than the answer to what was written.
+	j.pub.nc.Close()
+	j.sub.nc.Close()
+	r.outages = j.timeline.outages()
+	r.tally = j.ledger.tally(r.settled)
+	// Close may have sent some of what was in the buffer.
+	r.unsent = min(j.unsent, r.kept)
+	return r
+}
+
+// sample is the state at this moment.
+func (j *job) sample() sample {
+	s := sample{at: time.Now(), status: j.pub.nc.Status(), counts: j.ledger.counts()}
+	s.messages, s.bytes = j.pub.buffered()
+	return s
+}

@@ -1,0 +1,50 @@
+package main
+
+import "math/bits"
+
+// pageWords makes a page of a set 8 KiB, which holds 65,536 numbers.
+const pageWords = 1 << 10
+
+type page [pageWords]uint64
+
+// A set holds message numbers, one bit each. It grows by pages, so nothing that
+// it has is ever copied.
+type set struct {
+	pages []*page
+	count int
+	top   int // one more than the highest number
+}
+
+// add puts n in; false if it was in already.
+func (s *set) add(n int) bool {
+	at, bit := n/64, uint64(1)<<(n%64)
+	for at/pageWords >= len(s.pages) {
+		s.pages = append(s.pages, new(page))
+	}
+	word := &s.pages[at/pageWords][at%pageWords]
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	s.count++
+	s.top = max(s.top, n+1)
+	return true
+}
+
+func (s *set) has(n int) bool { return s.word(n/64)&(1<<(n%64)) != 0 }
+
+func (s *set) word(at int) uint64 {
+	if at/pageWords >= len(s.pages) {
+		return 0
+	}
+	return s.pages[at/pageWords][at%pageWords]
+}
+
+// without calls f for each number that is in s and not in other, in order.
+func (s *set) without(other *set, f func(n int)) {
+	for at := range (s.top + 63) / 64 {
+		for left := s.word(at) &^ other.word(at); left != 0; left &= left - 1 {
+			f(at*64 + bits.TrailingZeros64(left))
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import "maps"
+
+// A tally is what the ledger comes to at the end.
+type tally struct {
+	accepted  int
+	refused   map[string]int // by error
+	delivered int            // different messages of those accepted
+	repeated  int            // deliveries beyond the first
+	disorder  int            // deliveries behind a higher number
+	phantoms  int            // sent or delivered although Publish refused them
+	damaged   int            // arrived, but not as they were sent
+	garbled   int            // pieces of the outgoing stream that made no sense
+
+	// accepted = delivered + lost, and lost is the sum of these three.
+
+	// kept messages never left the process: not one may be lost.
+	kept int
+	// inDoubt messages are the last ones that the kernel took before a
+	// connection broke: no later message of that connection was delivered.
+	inDoubt int
+	// beyond are messages that a server must have had: it delivered a later one
+	// of the same connection, or it said in the end that it had them all. They
+	// were lost between server and subscriber.
+	beyond int
+}
+
+func (t *tally) lost() int { return t.kept + t.inDoubt + t.beyond }
+
+// tally adds up, once the publisher's connection is closed. settled says that in
+// the end the server confirmed that it had processed everything, and that the
+// subscriber has had what it was to get; so the last connection leaves no doubt.
+func (l *ledger) tally(settled bool) tally {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := tally{
+		accepted: l.accepted.count,
+		refused:  maps.Clone(l.refused),
+		repeated: l.repeated,
+		disorder: l.disorder,
+		damaged:  l.damaged,
+		garbled:  l.garbled,
+	}
+	doubt := l.doubtLocked(settled)
+	l.accepted.without(&l.delivered, func(n int) {
+		switch {
+		case !l.taken.has(n):
+			t.kept++
+		case doubt.has(n):
+			t.inDoubt++
+		default:
+			t.beyond++
+		}
+	})
+	t.delivered = t.accepted - t.lost()
+	var phantoms set
+	note := func(n int) { phantoms.add(n) }
+	l.taken.without(&l.accepted, note)
+	l.delivered.without(&l.accepted, note)
+	t.phantoms = phantoms.count
+	return t
+}
+
+// doubtLocked returns the numbers at the end of each connection that broke, of
+// which not one was delivered. A server works in order, so what lies before a
+// delivered number has been in it.
+func (l *ledger) doubtLocked(settled bool) *set {
+	doubt := new(set)
+	broken := l.links
+	if settled && len(broken) > 0 {
+		broken = broken[:len(broken)-1]
+	}
+	for _, k := range broken {
+		for n := k.high; n >= k.low && !l.delivered.has(n); n-- {
+			if l.taken.has(n) {
+				doubt.add(n)
+			}
+		}
+	}
+	return doubt
+}
