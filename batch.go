@@ -70,8 +70,13 @@ func (o *outbox) replayedLocked() bool {
 	return o.last == nil || o.sent.pos+uint64(o.part) >= o.replayTo
 }
 
-// pendingLocked reports whether anything is left to send.
+// pendingLocked reports whether anything is left to send. Dead frames that were
+// the last ones held go first.
 func (o *outbox) pendingLocked() bool {
+	if o.dead > 0 && o.part == 0 && o.inHand == 0 {
+		o.skipDeadLocked()
+		o.freeLocked()
+	}
 	return o.last != nil || len(o.ahead) > o.aheadAt || o.owed > 0
 }
 
@@ -124,6 +129,7 @@ func (o *outbox) collectLocked(b *batch, pos, limit uint64) {
 		pos += n
 		limit -= n
 	}
+	o.inHand = pos
 }
 
 // collectLiveLocked adds the live frames, one run of neighbours at a time.
@@ -154,6 +160,7 @@ func (o *outbox) advance(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.progress += uint64(n)
+	o.inHand = 0
 	if o.part == 0 {
 		k := min(n, len(o.ahead)-o.aheadAt)
 		o.aheadAt += k
@@ -165,8 +172,9 @@ func (o *outbox) advance(n int) {
 	if o.last == nil {
 		return
 	}
-	if o.dead == 0 && o.sent.pos+uint64(o.part+n) == o.tail {
-		o.bytes, o.msgs, o.control, o.part = 0, 0, 0, 0
+	if o.dead == 0 && o.control == 0 && o.sent.pos+uint64(o.part+n) == o.tail {
+		o.count.passedAll(o.msgs)
+		o.bytes, o.msgs, o.part = 0, 0, 0
 		o.resetLocked()
 	} else {
 		o.passLocked(n)
@@ -189,11 +197,16 @@ func (o *outbox) passLocked(n int) {
 		}
 		n -= rest
 		o.part = 0
-		if f.isControl() {
+		switch {
+		case f.isPing():
 			o.control--
-		} else {
+			o.count.passedPing(o.sent.pos+uint64(f.size()), o.proven)
+		case f.isControl():
+			o.control--
+		default:
 			o.bytes -= int64(f.size())
 			o.msgs--
+			o.count.passed()
 		}
 		o.sent.step()
 		o.skipDeadLocked()

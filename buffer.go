@@ -23,14 +23,16 @@ type outbox struct {
 	mu    sync.Mutex
 	ready sync.Cond // the writer waits here for something to send
 
-	state   boxState
-	refuse  error // why nothing is taken any more, once closed
-	limit   int64 // the reconnect buffer's bytes; negative: none
-	window  int64 // bytes taken ahead of a connected writer
-	bytes   int64 // of the live publishes between head and tail
-	msgs    int64 // how many those are
-	dead    int   // dead frames between sent and tail
-	control int   // control frames between sent and tail
+	limits boxLimits // fixed
+	window int64     // bytes taken ahead of a connected writer; fixed
+	state  boxState
+	// settling: detached, but the writer may still account for what it had.
+	settling bool
+	refuse   error // why nothing is taken any more, once closed
+	bytes    int64 // of the live publishes between head and tail
+	msgs     int64 // how many those are
+	dead     int   // dead frames between sent and tail
+	control  int   // control frames between sent and tail
 
 	head   *chunk // first chunk still held
 	sent   cursor // first frame that the kernel has not taken whole
@@ -39,6 +41,7 @@ type outbox struct {
 	tail   uint64
 	pinged uint64 // position behind the last PING appended
 	proven uint64 // the server has all before this position, whatever sent says
+	inHand uint64 // end of the batch that the writer has; 0: it has none
 
 	// ahead goes out before the next frame: the replay of the subscriptions,
 	// then PONGs. It belongs to the session and goes with it.
@@ -53,6 +56,7 @@ type outbox struct {
 	onReplay func()        // called once when the kernel has all up to replayTo
 	replayTo uint64
 
+	count boxCounters
 	stats *Statistics // OutMsgs and OutBytes, guarded by mu
 }
 
@@ -65,9 +69,6 @@ const (
 )
 
 const (
-	// minWindow is what publishers may run ahead of a connected writer even
-	// where the reconnect buffer is smaller or off.
-	minWindow = 1 << 20
 	// wholeFrame is the length up to which a frame is kept in one chunk, so
 	// that at most this much of a chunk stays unused.
 	wholeFrame = 2 << 10
@@ -75,74 +76,39 @@ const (
 	maxOwed = 1024
 )
 
-func newOutbox(limit int, stats *Statistics) *outbox {
-	o := &outbox{limit: int64(limit), window: max(int64(limit), minWindow), stats: stats}
+func newOutbox(limits boxLimits, stats *Statistics) *outbox {
+	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), stats: stats}
 	o.ready.L = &o.mu
 	return o
 }
 
-// publish appends a PUB frame, or an HPUB frame if there are headers. It waits
-// only where a connected writer is behind by the whole buffer. A refused
-// message leaves no trace.
-func (o *outbox) publish(subject, reply string, hdr, data []byte) error {
+// publish appends a PUB frame, or an HPUB frame if there are headers. Without
+// how it waits only where a connected writer is behind by the whole buffer, or
+// where the overflow policy says so. A refused message leaves no trace.
+func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling) error {
 	size := publishSize(subject, reply, hdr, data)
 	if size > maxFrame {
 		return ErrMaxPayload
 	}
 	o.mu.Lock()
-	for {
-		ok, err := o.admitLocked()
-		if err != nil {
-			o.mu.Unlock()
-			return err
-		}
-		if ok {
-			break
-		}
-		room := o.roomLocked()
+	if err := o.admitLocked(subject, how); err != nil {
 		o.mu.Unlock()
-		<-room
-		o.mu.Lock()
+		return err
 	}
 	o.appendPublishLocked(size, subject, reply, hdr, data)
 	o.bytes += int64(size)
 	o.msgs++
 	o.stats.OutMsgs++
 	o.stats.OutBytes += uint64(len(hdr) + len(data))
+	if o.state == boxDetached {
+		if !o.settling {
+			o.count.buffered++
+		}
+		o.peakLocked()
+	}
 	o.wakeLocked()
 	o.mu.Unlock()
 	return nil
-}
-
-// admitLocked says whether one more publish is taken now, is refused, or (false
-// and no error) has to wait for the writer. The byte limit is compared before
-// the message is added, so the last one taken may pass it by its own size.
-func (o *outbox) admitLocked() (bool, error) {
-	switch {
-	case o.refuse != nil:
-		return false, o.refuse
-	case o.state == boxAttached:
-		return o.bytes < o.window, nil
-	case o.bytes < o.limit:
-		return true, nil
-	}
-	return false, ErrReconnectBufExceeded
-}
-
-// roomLocked returns the channel that is closed when waiting publishers should
-// look again.
-func (o *outbox) roomLocked() <-chan struct{} {
-	if o.room == nil {
-		o.room = make(chan struct{})
-	}
-	return o.room
-}
-
-func (o *outbox) releaseWaitersLocked() {
-	if o.room != nil {
-		close(o.room)
-		o.room = nil
-	}
 }
 
 // wakeLocked wakes the writer if it sleeps.
@@ -262,9 +228,9 @@ func (o *outbox) spillLocked(p []byte) {
 
 // appendControlLocked appends a control frame. Only an attached outbox takes
 // one, because what a later session needs is replayed from state.
-func (o *outbox) appendControlLocked(frame []byte) {
+func (o *outbox) appendControlLocked(frame []byte, kind frameInfo) {
 	c := o.openLocked(len(frame))
-	c.addFrame(frameInfo(len(frame)) | frameControl)
+	c.addFrame(frameInfo(len(frame)) | frameControl | kind)
 	o.spillLocked(frame)
 	o.control++
 	o.wakeLocked()
@@ -275,7 +241,7 @@ func (o *outbox) sendControl(frame []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.state == boxAttached {
-		o.appendControlLocked(frame)
+		o.appendControlLocked(frame, 0)
 	}
 }
 
@@ -291,7 +257,7 @@ func (o *outbox) ping(share bool) (pos uint64, fresh, ok bool) {
 	if share && o.pinged == o.tail {
 		return o.tail, false, true
 	}
-	o.appendControlLocked([]byte("PING\r\n"))
+	o.appendControlLocked([]byte("PING\r\n"), framePing)
 	o.pinged = o.tail
 	return o.tail, true, true
 }
@@ -318,6 +284,8 @@ func (o *outbox) attach(ahead []byte, replayed func()) (nothing bool) {
 	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
 	o.pinged = 0
 	o.replayTo = o.tail
+	o.count.replayLeft = o.msgs
+	o.releaseWaitersLocked() // other limits hold now
 	if !o.pendingLocked() {
 		return true
 	}
@@ -331,7 +299,7 @@ func (o *outbox) attach(ahead []byte, replayed func()) (nothing bool) {
 func (o *outbox) detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.state = boxDetached
+	o.state, o.settling = boxDetached, true
 	o.onReplay = nil
 	o.idle = false
 	o.ready.Broadcast()
@@ -346,7 +314,10 @@ func (o *outbox) rewind() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ahead, o.aheadAt, o.owed = nil, 0, 0
-	o.part, o.proven = 0, 0
+	o.part, o.proven, o.inHand = 0, 0, 0
+	o.settling = false
+	o.count.sessionLost(o)
+	o.peakLocked()
 	if o.last == nil {
 		return o.tail
 	}
@@ -415,38 +386,6 @@ func (o *outbox) signalEmptyLocked() {
 		close(o.empty)
 		o.empty = nil
 	}
-}
-
-// accepted is how many messages were taken, and their header and data bytes.
-func (o *outbox) accepted() (msgs, bytes uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.stats.OutMsgs, o.stats.OutBytes
-}
-
-// prove notes that a PONG has come for the PING in front of pos. The writer may
-// not have accounted yet for bytes that the server has already answered.
-func (o *outbox) prove(pos uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.proven = pos
-}
-
-// buffered is how many bytes of publishes the kernel has not taken.
-func (o *outbox) buffered() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := o.bytes
-	if o.last == nil {
-		return int(n)
-	}
-	o.sent.settle()
-	for k := o.sent; k.pos < o.proven; k.step() {
-		if f := k.c.frame(k.i); !f.isControl() && !f.isDead() {
-			n -= int64(f.size())
-		}
-	}
-	return int(n)
 }
 
 // taken is how many bytes the kernel has taken over all sessions, for telling

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,29 +17,40 @@ import (
 // the server on its other side, and keeps a plain slice of what must still be in
 // it. Any difference is a failure.
 type outboxModel struct {
-	t     testing.TB
-	box   *outbox
-	limit int
+	t      testing.TB
+	box    *outbox
+	limits boxLimits
 
-	held     []string // publishes accepted and not wholly taken by a kernel, as frames
-	heldSize int
-	accepted int // number of the next publish
-	arrived  int // number of the next publish that the server must see
-	attached bool
-	wire     []byte   // of this session, not parsed yet
-	batch    batch    // between take and advance
-	inHand   bool     // batch is taken
-	replay   string   // what must come first on this session's wire
-	control  []string // control frames appended in this session, in order
-	owed     int      // PONGs asked for in this session
-	replays  int      // how often the replayed hook has run in this session
-	expectOn bool     // the hook must run in this session
+	held        []heldFrame // publishes accepted and not wholly taken by a kernel
+	heldSize    int
+	accepted    int // number of the next publish
+	arrived     int // publishes that the server has seen
+	nextNumber  int // it must see none before this one
+	attached    bool
+	wire        []byte   // of this session, not parsed yet
+	batch       batch    // between take and advance
+	inHand      bool     // batch is taken
+	replay      string   // what must come first on this session's wire
+	control     []string // control frames appended in this session, in order
+	owed        int      // PONGs asked for in this session
+	pings       []uint64 // positions behind the PINGs of this session that have no PONG
+	reached     int      // how many of them the server has seen
+	sure        int      // publishes that the server has, as PONGs have told
+	seenAt      []int    // publishes that the server had at each of the PINGs it has seen
+	want        BufferStats
+	purgedFresh uint64 // purged ones that had never been without a session
 }
 
-func newOutboxModel(t testing.TB, limit int) *outboxModel {
-	m := &outboxModel{t: t, limit: limit}
-	m.box = newOutbox(limit, &Statistics{})
-	return m
+// heldFrame is a publish in the model; counted says that it has been held while
+// there was no session.
+type heldFrame struct {
+	wire    string
+	n       int
+	counted bool
+}
+
+func newOutboxModel(t testing.TB, limits boxLimits) *outboxModel {
+	return &outboxModel{t: t, limits: limits, box: newOutbox(limits, &Statistics{})}
 }
 
 // payloadOf makes the payload of the n-th publish: its number, then bytes that
@@ -54,13 +66,14 @@ func payloadOf(n, size int) []byte {
 
 func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	data := payloadOf(m.accepted, size)
-	full := m.attached && m.heldSize >= max(m.limit, minWindow)
-	if full {
+	if m.attached && m.heldSize >= max(int(m.limits.bytes), minWindow) {
 		return // it would wait for the writer, which is this goroutine
 	}
-	err := m.box.publish("s", reply, hdr, data)
-	if !m.attached && (m.limit < 0 || m.heldSize >= m.limit) {
+	err := m.box.publish("s", reply, hdr, data, nil)
+	full := m.heldSize >= int(m.limits.bytes) || m.limits.msgs > 0 && len(m.held) >= int(m.limits.msgs)
+	if !m.attached && (m.limits.bytes < 0 || full) {
 		require.ErrorIs(m.t, err, ErrReconnectBufExceeded)
+		m.want.Rejected++
 		return
 	}
 	require.NoError(m.t, err)
@@ -73,9 +86,63 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	}
 	frame := fmt.Sprintf("%s%d\r\n%s%s\r\n", head, len(hdr)+len(data), hdr, data)
 	require.Equal(m.t, len(frame), publishSize("s", reply, hdr, data))
-	m.held = append(m.held, frame)
+	m.held = append(m.held, heldFrame{wire: frame, n: m.accepted})
 	m.heldSize += len(frame)
 	m.accepted++
+	if !m.attached {
+		m.countHeld()
+	}
+}
+
+// countHeld notes that everything held is without a session.
+func (m *outboxModel) countHeld() {
+	for i := range m.held {
+		if !m.held[i].counted {
+			m.held[i].counted = true
+			m.want.Buffered++
+		}
+	}
+	m.want.MaxMsgs = max(m.want.MaxMsgs, len(m.held))
+	m.want.MaxBytes = max(m.want.MaxBytes, m.heldSize)
+}
+
+// purge takes back what nobody has begun to send.
+func (m *outboxModel) purge() {
+	msgs := m.box.purge()
+	if !m.inHand {
+		begun := 0
+		if len(m.wire) > 0 && len(m.held) > 0 && strings.HasPrefix(m.held[0].wire, string(m.wire)) {
+			begun = 1
+		}
+		require.Contains(m.t, []int{len(m.held), len(m.held) - begun}, len(msgs))
+	}
+	kept := len(m.held) - len(msgs)
+	require.GreaterOrEqual(m.t, kept, 0)
+	for i, msg := range msgs {
+		h := m.held[kept+i]
+		m.heldSize -= len(h.wire)
+		if !h.counted {
+			m.purgedFresh++
+		}
+		hdr, err := msg.Header.encode()
+		require.NoError(m.t, err)
+		require.True(m.t, strings.HasSuffix(h.wire, "\r\n"+string(hdr)+string(msg.Data)+"\r\n"), "message %d", h.n)
+		require.Equal(m.t, "s", msg.Subject)
+		require.Equal(m.t, strings.Contains(h.wire[:min(20, len(h.wire))], " reply "), msg.Reply == "reply")
+	}
+	m.held = m.held[:kept]
+	m.want.Purged += uint64(len(msgs))
+}
+
+// answer sends the PONG for the oldest PING that the server has seen.
+func (m *outboxModel) answer() {
+	if m.reached == 0 {
+		return
+	}
+	m.box.prove(m.pings[0])
+	m.sure = m.seenAt[0]
+	m.pings, m.seenAt = m.pings[1:], m.seenAt[1:]
+	m.reached--
 }
 
 func (m *outboxModel) sendControl() {
@@ -93,6 +160,7 @@ func (m *outboxModel) ping() {
 		require.True(m.t, fresh)
 		require.Equal(m.t, m.box.tailPos(), pos)
 		m.control = append(m.control, "PING\r\n")
+		m.pings = append(m.pings, pos)
 	}
 }
 
@@ -111,10 +179,9 @@ func (m *outboxModel) attach() {
 	if m.accepted%3 == 0 {
 		m.replay = "SUB replayed  1\r\nSUB more  2\r\n"
 	}
-	m.attached, m.replays = true, 0
-	nothing := m.box.attach([]byte(m.replay), func() { m.replays++ })
+	m.attached = true
+	nothing := m.box.attach([]byte(m.replay), func() {})
 	require.Equal(m.t, m.replay == "" && len(m.held) == 0, nothing)
-	m.expectOn = !nothing
 	m.wire, m.control, m.owed = nil, nil, 0
 }
 
@@ -142,6 +209,12 @@ func (m *outboxModel) write(part byte) {
 	}
 	m.wire = append(m.wire, bytes.Join(m.batch.vec, nil)[:n]...)
 	m.inHand = false
+	if part%2 == 1 { // the server is faster than the writer
+		m.consume()
+		m.answer()
+		m.box.advance(n)
+		return
+	}
 	m.box.advance(n)
 	m.consume()
 }
@@ -162,13 +235,23 @@ func (m *outboxModel) consume() {
 			m.owed--
 			m.wire = m.wire[len("PONG\r\n"):]
 		case len(m.control) > 0 && m.next(m.control[0]):
+			if m.control[0] == "PING\r\n" {
+				m.reached++
+				m.seenAt = append(m.seenAt, m.arrived)
+			}
 			m.wire = m.wire[len(m.control[0]):]
 			m.control = m.control[1:]
-		case len(m.held) > 0 && m.next(m.held[0]):
-			m.wire = m.wire[len(m.held[0]):]
-			m.heldSize -= len(m.held[0])
+		case len(m.held) > 0 && m.next(m.held[0].wire):
+			h := m.held[0]
+			require.GreaterOrEqual(m.t, h.n, m.nextNumber, "out of order")
+			m.nextNumber = h.n + 1
+			m.wire = m.wire[len(h.wire):]
+			m.heldSize -= len(h.wire)
 			m.held = m.held[1:]
 			m.arrived++
+			if h.counted {
+				m.want.Replayed++
+			}
 		default:
 			m.requirePrefix()
 			return
@@ -192,7 +275,7 @@ func (m *outboxModel) requirePrefix() {
 		may = append(may, m.control[0])
 	}
 	if len(m.held) > 0 {
-		may = append(may, m.held[0])
+		may = append(may, m.held[0].wire)
 	}
 	for _, f := range may {
 		if len(m.wire) < len(f) && f[:len(m.wire)] == string(m.wire) {
@@ -208,9 +291,23 @@ func (m *outboxModel) detach(part byte) {
 	}
 	m.box.detach()
 	m.attached = false
+	if part%3 == 0 && m.limits.bytes > 0 && m.limits.msgs == 0 && m.heldSize < int(m.limits.bytes) {
+		// A publish between the end of the session and that of its writer.
+		require.NoError(m.t, m.box.publish("s", "", nil, payloadOf(m.accepted, 30), nil))
+		frame := fmt.Sprintf("PUB s %d\r\n%s\r\n", 30, payloadOf(m.accepted, 30))
+		m.held = append(m.held, heldFrame{wire: frame, n: m.accepted})
+		m.heldSize += len(frame)
+		m.accepted++
+		m.want.MaxMsgs = max(m.want.MaxMsgs, len(m.held))
+		m.want.MaxBytes = max(m.want.MaxBytes, m.heldSize)
+	}
 	m.write(part) // the write in flight ends only now
 	m.box.rewind()
+	m.countHeld()
+	m.want.InDoubt += uint64(m.arrived - m.sure)
+	m.sure = m.arrived
 	m.wire, m.control, m.owed = nil, nil, 0
+	m.pings, m.seenAt, m.reached = nil, nil, 0
 }
 
 // check compares the accounting.
@@ -222,7 +319,9 @@ func (m *outboxModel) check() {
 	require.EqualValues(m.t, len(m.held), b.msgs, "messages")
 	require.EqualValues(m.t, len(m.control), b.control, "control frames")
 	require.EqualValues(m.t, m.accepted, b.stats.OutMsgs)
-	if len(m.held) == 0 && len(m.control) == 0 {
+	m.want.Msgs, m.want.Bytes = len(m.held), m.heldSize
+	require.Equal(m.t, m.want, b.bufferStatsLocked())
+	if len(m.held) == 0 && len(m.control) == 0 && b.dead == 0 {
 		require.Nil(m.t, b.last, "memory is kept for nothing")
 		require.Nil(m.t, b.head)
 	}
@@ -233,6 +332,9 @@ func (m *outboxModel) check() {
 	total := m.heldSize
 	for _, f := range m.control {
 		total += len(f)
+	}
+	if b.dead > 0 {
+		return // what was purged behind a batch in hand goes with it
 	}
 	// A chunk holds at least its size less one small frame and the index.
 	bound := 2 + 2*total/(chunkBytes-wholeFrame)
@@ -263,7 +365,14 @@ func (m *outboxModel) step(op, arg byte) {
 	case 12, 13:
 		m.write(arg)
 	case 14:
-		m.detach(arg)
+		switch arg % 8 {
+		case 0:
+			m.purge()
+		case 1, 2:
+			m.answer()
+		default:
+			m.detach(arg)
+		}
 	case 15:
 		m.attach()
 	}
@@ -284,7 +393,8 @@ func (m *outboxModel) finish() {
 		m.check()
 	}
 	require.Empty(m.t, m.held, "not everything arrived")
-	require.Equal(m.t, m.accepted, m.arrived)
+	require.EqualValues(m.t, m.accepted, m.arrived+int(m.want.Purged))
+	require.Equal(m.t, m.want.Buffered, m.want.Replayed+m.want.Purged-m.purgedFresh)
 	require.Zero(m.t, m.owed)
 	require.Empty(m.t, m.wire)
 	m.box.mu.Lock()
@@ -293,8 +403,8 @@ func (m *outboxModel) finish() {
 	require.True(m.t, ready)
 }
 
-func runOutboxSchedule(t testing.TB, limit int, steps []byte) {
-	m := newOutboxModel(t, limit)
+func runOutboxSchedule(t testing.TB, limits boxLimits, steps []byte) {
+	m := newOutboxModel(t, limits)
 	for i := 0; i+1 < len(steps); i += 2 {
 		m.step(steps[i], steps[i+1])
 	}
@@ -309,7 +419,8 @@ func TestOutboxAgainstModel(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		schedules = 300
 	}
-	limits := []int{-1, 1, 34, 1000, 100_000, 8 << 20}
+	limits := []boxLimits{{bytes: -1}, {bytes: 1}, {bytes: 34}, {bytes: 1000, msgs: 7}, {bytes: 100_000},
+		{bytes: 8 << 20, msgs: 50}, {bytes: 8 << 20}}
 	for i := range schedules {
 		seed := uint64(i)
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -320,26 +431,26 @@ func TestOutboxAgainstModel(t *testing.T) {
 		limit := limits[i%len(limits)]
 		ok := t.Run("", func(t *testing.T) { runOutboxSchedule(t, limit, steps) })
 		if !ok {
-			t.Fatalf("seed %d, limit %d", seed, limit)
+			t.Fatalf("seed %d, limits %+v", seed, limit)
 		}
 	}
 }
 
 func FuzzOutbox(f *testing.F) {
-	f.Add([]byte{0, 9, 15, 0, 10, 0, 12, 100, 14, 50, 0, 3, 15, 0, 10, 0, 12, 255}, 1000)
-	f.Add([]byte{6, 255, 6, 254, 15, 0, 7, 0, 9, 0, 10, 0, 12, 3, 10, 0, 14, 200, 4, 250}, 8<<20)
-	f.Fuzz(func(t *testing.T, steps []byte, limit int) {
+	f.Add([]byte{0, 9, 15, 0, 10, 0, 12, 100, 14, 51, 0, 3, 15, 0, 10, 0, 12, 255}, 1000, 0)
+	f.Add([]byte{6, 255, 6, 254, 15, 0, 7, 0, 9, 0, 10, 0, 12, 3, 10, 0, 14, 203, 4, 250}, 8<<20, 5)
+	f.Fuzz(func(t *testing.T, steps []byte, bytes, msgs int) {
 		if len(steps) > 2000 {
 			return
 		}
-		runOutboxSchedule(t, min(limit, 8<<20), steps)
+		runOutboxSchedule(t, boxLimits{bytes: int64(min(bytes, 8<<20)), msgs: int64(msgs)}, steps)
 	})
 }
 
 func TestOutboxByteLimitIsComparedBeforeTheMessage(t *testing.T) {
 	t.Parallel()
-	box := newOutbox(34, &Statistics{})
-	frame := func() error { return box.publish("foo", "", nil, []byte("123456")) }
+	box := newOutbox(boxLimits{bytes: 34}, &Statistics{})
+	frame := func() error { return box.publish("foo", "", nil, []byte("123456"), nil) }
 	require.Equal(t, 19, publishSize("foo", "", nil, []byte("123456")))
 	require.NoError(t, frame())
 	require.NoError(t, frame(), "19 of 34 bytes are buffered, so one more is taken")
@@ -350,15 +461,15 @@ func TestOutboxByteLimitIsComparedBeforeTheMessage(t *testing.T) {
 
 func TestOutboxSwitchedOff(t *testing.T) {
 	t.Parallel()
-	box := newOutbox(-1, &Statistics{})
-	require.ErrorIs(t, box.publish("foo", "", nil, nil), ErrReconnectBufExceeded)
+	box := newOutbox(boxLimits{bytes: -1}, &Statistics{})
+	require.ErrorIs(t, box.publish("foo", "", nil, nil, nil), ErrReconnectBufExceeded)
 	require.Zero(t, box.buffered())
 	box.attach(nil, nil)
-	require.NoError(t, box.publish("foo", "", nil, []byte("x")))
+	require.NoError(t, box.publish("foo", "", nil, []byte("x"), nil))
 	box.detach()
 	box.rewind()
 	require.Positive(t, box.buffered(), "what was accepted while connected is kept")
-	require.ErrorIs(t, box.publish("foo", "", nil, nil), ErrReconnectBufExceeded)
+	require.ErrorIs(t, box.publish("foo", "", nil, nil, nil), ErrReconnectBufExceeded)
 }
 
 // A publisher that is ahead of a connected writer by the whole window waits, and
@@ -374,7 +485,7 @@ func TestOutboxBackPressure(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		limit int
+		limit int64
 		free  func(*outbox)
 		want  error
 	}{
@@ -384,14 +495,14 @@ func TestOutboxBackPressure(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			box := newOutbox(tc.limit, &Statistics{})
+			box := newOutbox(boxLimits{bytes: tc.limit}, &Statistics{})
 			box.attach(nil, nil)
 			data := make([]byte, 64<<10)
 			for box.buffered() < minWindow {
-				require.NoError(t, box.publish("foo", "", nil, data))
+				require.NoError(t, box.publish("foo", "", nil, data, nil))
 			}
 			result := make(chan error, 1)
-			go func() { result <- box.publish("foo", "", nil, data) }() // ends with free
+			go func() { result <- box.publish("foo", "", nil, data, nil) }() // ends with free
 			soon(t, func() bool {
 				box.mu.Lock()
 				defer box.mu.Unlock()
@@ -414,16 +525,16 @@ func TestOutboxBackPressure(t *testing.T) {
 func TestOutboxRefusesWhatNoIndexEntryCanHold(t *testing.T) {
 	t.Parallel()
 	require.Less(t, publishSize("s", "", nil, nil), maxFrame)
-	box := newOutbox(1000, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	huge := bytes.Repeat([]byte{'x'}, 1<<20)
-	require.NoError(t, box.publish("s", "", nil, huge), "larger than the limit, but nothing is buffered")
+	require.NoError(t, box.publish("s", "", nil, huge, nil), "larger than the limit, but nothing is buffered")
 	require.Equal(t, publishSize("s", "", nil, huge), box.buffered())
 }
 
 // A server that sends PINGs and reads nothing costs no memory.
 func TestOutboxPongsAreBounded(t *testing.T) {
 	t.Parallel()
-	box := newOutbox(1000, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	box.attach(nil, nil)
 	for range 10 * maxOwed {
 		box.pong()
@@ -446,13 +557,13 @@ func TestOutboxPongsAreBounded(t *testing.T) {
 }
 
 func TestOutboxPublishAllocatesNothing(t *testing.T) {
-	box := newOutbox(8<<20, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 8 << 20}, &Statistics{})
 	box.attach(nil, nil)
 	var b batch
 	data := make([]byte, 128)
 	round := func() {
 		for range 100 {
-			if box.publish("some.subject", "", nil, data) != nil {
+			if box.publish("some.subject", "", nil, data, nil) != nil {
 				panic("refused")
 			}
 		}
@@ -469,11 +580,11 @@ func TestOutboxPublishAllocatesNothing(t *testing.T) {
 
 func TestOutboxDrained(t *testing.T) {
 	t.Parallel()
-	box := newOutbox(1000, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	got(t, box.drained(), "no session drains it")
 	box.attach(nil, nil)
 	got(t, box.drained(), "nothing is in it")
-	require.NoError(t, box.publish("s", "", nil, nil))
+	require.NoError(t, box.publish("s", "", nil, nil, nil))
 	ch := box.drained()
 	select {
 	case <-ch:
@@ -494,7 +605,7 @@ func TestOutboxDrained(t *testing.T) {
 	require.ErrorIs(t, func() error {
 		box.close(errors.New("first"))
 		box.close(ErrConnectionClosed)
-		return box.publish("s", "", nil, nil)
+		return box.publish("s", "", nil, nil, nil)
 	}(), box.refuse)
 	require.EqualError(t, box.refuse, "first")
 }
@@ -502,14 +613,14 @@ func TestOutboxDrained(t *testing.T) {
 func BenchmarkOutbox(b *testing.B) {
 	for _, size := range []int{16, 128, 1024, 64 << 10} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
-			box := newOutbox(8<<20, &Statistics{})
+			box := newOutbox(boxLimits{bytes: 8 << 20}, &Statistics{})
 			box.attach(nil, nil)
 			data := make([]byte, size)
 			var bt batch
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {
-				_ = box.publish("some.subject", "", nil, data)
+				_ = box.publish("some.subject", "", nil, data, nil)
 				if box.bytes >= 256<<10 {
 					for box.last != nil {
 						box.take(&bt)

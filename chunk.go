@@ -32,6 +32,7 @@ type frameInfo uint32
 const (
 	frameControl frameInfo = 1 << 31 // SUB, UNSUB or PING: not kept over a disconnect
 	frameDead    frameInfo = 1 << 30 // still in the chunk, never to be sent
+	framePing    frameInfo = 1 << 29 // a control frame that a PONG answers
 	frameLength  frameInfo = 1<<29 - 1
 
 	indexEntry = 4
@@ -42,6 +43,10 @@ const (
 func (f frameInfo) size() int       { return int(f & frameLength) }
 func (f frameInfo) isControl() bool { return f&frameControl != 0 }
 func (f frameInfo) isDead() bool    { return f&frameDead != 0 }
+func (f frameInfo) isPing() bool    { return f&framePing != 0 }
+
+// isHeld says of a frame between sent and tail that it is a publish still to be sent.
+func (f frameInfo) isHeld() bool { return f&(frameControl|frameDead) == 0 }
 
 // chunkPool shares chunks between all connections of the process: a connection
 // holds one only while it has something to send.
@@ -101,4 +106,16 @@ func (k *cursor) step() {
 	k.pos += uint64(k.c.frame(k.i).size())
 	k.i++
 	k.settle()
+}
+
+// bytes copies the frame out of the chunks.
+func (k cursor) bytes() []byte {
+	left := k.c.frame(k.i).size()
+	b := make([]byte, 0, left)
+	for c, at := k.c, int(k.pos-k.c.base); left > 0; c, at = c.next, 0 {
+		n := min(left, c.used-at)
+		b = append(b, c.buf[at:at+n]...)
+		left -= n
+	}
+	return b
 }

@@ -104,7 +104,10 @@ func (o Options) Connect() (*Conn, error) {
 func newConn(o Options, pool *serverPool) *Conn {
 	nc := &Conn{Opts: o, pool: pool, done: make(chan struct{})}
 	nc.ctx, nc.cancel = context.WithCancel(context.Background())
-	nc.out = newOutbox(o.ReconnectBufSize, &nc.Statistics)
+	nc.out = newOutbox(boxLimits{
+		bytes: int64(o.ReconnectBufSize), msgs: int64(o.ReconnectBufMsgs),
+		overflow: o.ReconnectBufOverflow, filter: o.ReconnectBufFilter,
+	}, &nc.Statistics)
 	nc.pings = &pings{box: nc.out}
 	nc.subs = newRegistry(nc.out)
 	nc.requests = newRequests()

@@ -223,7 +223,7 @@ func TestFlushDoesNotLieAboutACutReplay(t *testing.T) {
 // The rules of pings, without a socket.
 func TestPingsLost(t *testing.T) {
 	t.Parallel()
-	msg := func(box *outbox) { _ = box.publish("s", "", nil, []byte("0123456789")) }
+	msg := func(box *outbox) { _ = box.publish("s", "", nil, []byte("0123456789"), nil) }
 	takeAll := func(box *outbox) {
 		var b batch
 		box.take(&b)
@@ -276,7 +276,7 @@ func TestPingsLost(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			box := newOutbox(1000, &Statistics{})
+			box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 			p := &pings{box: box}
 			w := tc.run(box, p)
 			box.detach()
@@ -297,13 +297,13 @@ func TestPingsLost(t *testing.T) {
 // A PONG can be here before the writer has accounted for the bytes it answers.
 func TestNothingIsBufferedAfterAFlush(t *testing.T) {
 	t.Parallel()
-	box := newOutbox(1000, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	p := &pings{box: box}
 	box.attach(nil, nil)
 	p.resume()
-	require.NoError(t, box.publish("s", "", nil, []byte("before")))
+	require.NoError(t, box.publish("s", "", nil, []byte("before"), nil))
 	w := p.flush()
-	require.NoError(t, box.publish("s", "", nil, []byte("behind")))
+	require.NoError(t, box.publish("s", "", nil, []byte("behind"), nil))
 	var b batch
 	require.True(t, box.take(&b))
 	p.pong()
@@ -315,7 +315,7 @@ func TestNothingIsBufferedAfterAFlush(t *testing.T) {
 
 func TestUnaskedPongIsIgnored(t *testing.T) {
 	t.Parallel()
-	box := newOutbox(1000, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	p := &pings{box: box}
 	box.attach(nil, nil)
 	p.resume()
@@ -330,7 +330,7 @@ func TestUnaskedPongIsIgnored(t *testing.T) {
 func TestKeepAliveCountsUnansweredPings(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ maxOut, ticks int }{{2, 3}, {1, 2}, {5, 6}, {-1, 1}} {
-		box := newOutbox(1000, &Statistics{})
+		box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 		p := &pings{box: box}
 		box.attach(nil, nil)
 		p.resume()
@@ -347,12 +347,12 @@ func TestKeepAliveCountsUnansweredPings(t *testing.T) {
 // the kernel goes on taking bytes, no tick counts.
 func TestKeepAliveIsPatientWithASlowLink(t *testing.T) {
 	t.Parallel()
-	box := newOutbox(8<<20, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 8 << 20}, &Statistics{})
 	p := &pings{box: box}
 	box.attach(nil, nil)
 	p.resume()
 	for range 100 {
-		require.NoError(t, box.publish("s", "", nil, make([]byte, 10_000)))
+		require.NoError(t, box.publish("s", "", nil, make([]byte, 10_000), nil))
 	}
 	var b batch
 	for range 50 {

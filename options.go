@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -131,6 +132,12 @@ type Options struct {
 	// ReconnectBufSize bounds, in bytes, what is kept while there is no server.
 	// 0: 8 MiB; negative: nothing is taken while there is no server.
 	ReconnectBufSize int
+	// ReconnectBufMsgs bounds the same in messages. 0 or less: no such limit.
+	ReconnectBufMsgs int
+	// ReconnectBufOverflow says what Publish does when that buffer is full.
+	ReconnectBufOverflow OverflowPolicy
+	// ReconnectBufFilter says which subjects are buffered; nil: all.
+	ReconnectBufFilter func(subject string) bool
 	// SubChanLen bounds the queue of a synchronous subscription. 0: 65,536.
 	SubChanLen int
 	// User and Password are the credentials, unless the URL has some.
@@ -254,6 +261,32 @@ func CustomReconnectDelay(cb ReconnectDelayHandler) Option {
 // Connected, it is what publishers may run ahead of the network before Publish
 // waits (at least 1 MiB).
 func ReconnectBufSize(size int) Option { return set(func(o *Options) { o.ReconnectBufSize = size }) }
+
+// ReconnectBufMsgs bounds what is kept while there is no server in messages,
+// beside the bytes of ReconnectBufSize: a message is taken while both limits
+// allow it. Default 0: no limit in messages. What was taken while there was a
+// server is kept even if it is more.
+func ReconnectBufMsgs(n int) Option { return set(func(o *Options) { o.ReconnectBufMsgs = n }) }
+
+// ReconnectBufOverflow sets what Publish does when the reconnect buffer is full;
+// default OverflowReject. With a negative ReconnectBufSize every publish is
+// refused whatever the policy.
+func ReconnectBufOverflow(p OverflowPolicy) Option {
+	return func(o *Options) error {
+		if p != OverflowReject && p != OverflowBlock {
+			return fmt.Errorf("%w: overflow policy %d", ErrInvalidArg, p)
+		}
+		o.ReconnectBufOverflow = p
+		return nil
+	}
+}
+
+// ReconnectBufFilter asks f, while there is no server, whether a subject is to be
+// buffered. To one that is not, Publish returns ErrDisconnected. f runs in the
+// call of Publish, under no lock.
+func ReconnectBufFilter(f func(subject string) bool) Option {
+	return set(func(o *Options) { o.ReconnectBufFilter = f })
+}
 
 // Timeout sets how long dialling may take, and again how long the handshake
 // may; default 2 s. With several addresses for a host each gets its share.

@@ -1,5 +1,11 @@
 package nats
 
+import (
+	"bytes"
+	"context"
+	"strconv"
+)
+
 // Publish sends data to subject. It returns once the message is in the outbox;
 // the network is not waited for. Without a server the message is buffered, and
 // sent in its turn once there is one.
@@ -9,7 +15,7 @@ package nats
 // ErrInvalidConnection. With an error the message was not taken. data may be
 // reused at once.
 func (nc *Conn) Publish(subject string, data []byte) error {
-	return nc.publish(subject, "", nil, data)
+	return nc.publish(subject, "", nil, data, nil)
 }
 
 // PublishRequest is Publish with a reply subject, on which the program expects
@@ -21,7 +27,7 @@ func (nc *Conn) PublishRequest(subject, reply string, data []byte) error {
 	if nc.badSubject(subject) || !nc.Opts.SkipSubjectValidation && nc.badSubject(reply) {
 		return ErrBadSubject
 	}
-	return nc.publish(subject, reply, nil, data)
+	return nc.publish(subject, reply, nil, data, nil)
 }
 
 // PublishMsg is Publish for a message with its Reply and Header.
@@ -37,11 +43,11 @@ func (nc *Conn) PublishMsg(m *Msg) error {
 	if err != nil {
 		return err
 	}
-	return nc.publish(m.Subject, m.Reply, hdr, m.Data)
+	return nc.publish(m.Subject, m.Reply, hdr, m.Data, nil)
 }
 
 // publish checks a message and puts it into the outbox.
-func (nc *Conn) publish(subject, reply string, hdr, data []byte) error {
+func (nc *Conn) publish(subject, reply string, hdr, data []byte, how *handling) error {
 	if nc == nil {
 		return ErrInvalidConnection
 	}
@@ -58,10 +64,75 @@ func (nc *Conn) publish(subject, reply string, hdr, data []byte) error {
 		}
 		return ErrMaxPayload
 	}
-	return nc.out.publish(subject, reply, hdr, data)
+	return nc.out.publish(subject, reply, hdr, data, how)
 }
 
 // badSubject: empty, or with white space, which would end it on the wire.
 func (nc *Conn) badSubject(s string) bool {
 	return s == "" || !nc.Opts.SkipSubjectValidation && hasSpace(s)
+}
+
+// PublishOpt changes what one publish does.
+type PublishOpt func(*handling)
+
+// NoBuffer makes a publish fail with ErrDisconnected instead of being buffered
+// while there is no server.
+func NoBuffer() PublishOpt { return func(h *handling) { h.noBuffer = true } }
+
+// PublishWithContext is Publish where a wait, for a socket that is behind or for
+// room under OverflowBlock, ends with the context; the error is then ctx.Err()
+// and the message was not taken. A nil context is ErrInvalidContext.
+func (nc *Conn) PublishWithContext(ctx context.Context, subject string, data []byte) error {
+	if ctx == nil {
+		return ErrInvalidContext
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return nc.publish(subject, "", nil, data, &handling{ctx: ctx})
+}
+
+// PublishMsgWithContext is PublishMsg with the context of PublishWithContext, and
+// with options for this one message.
+func (nc *Conn) PublishMsgWithContext(ctx context.Context, m *Msg, opts ...PublishOpt) error {
+	if m == nil {
+		return ErrInvalidMsg
+	}
+	if ctx == nil {
+		return ErrInvalidContext
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	hdr, err := m.Header.encode()
+	if err != nil {
+		return err
+	}
+	how := handling{ctx: ctx}
+	for _, set := range opts {
+		set(&how)
+	}
+	return nc.publish(m.Subject, m.Reply, hdr, m.Data, &how)
+}
+
+// decodePublish is the message of a frame that publish encoded.
+func decodePublish(frame []byte) *Msg {
+	line, rest, _ := bytes.Cut(frame, crlf)
+	fields := bytes.Fields(line)
+	numbers := 1
+	if fields[0][0] == 'H' {
+		numbers = 2
+	}
+	m := &Msg{Subject: string(fields[1])}
+	if len(fields) == 3+numbers {
+		m.Reply = string(fields[2])
+	}
+	m.Data = rest[:len(rest)-len(crlf)]
+	if numbers == 2 {
+		// Both were encoded by this library, so neither can fail.
+		n, _ := strconv.Atoi(string(fields[len(fields)-2]))
+		m.Header, _ = DecodeHeadersMsg(m.Data[:n])
+		m.Data = m.Data[n:]
+	}
+	return m
 }

@@ -126,11 +126,11 @@ func BenchmarkPublish(b *testing.B) {
 
 // BenchmarkPublishDisconnected is what a publish into the reconnect buffer costs.
 func BenchmarkPublishDisconnected(b *testing.B) {
-	box := newOutbox(1<<40, &Statistics{})
+	box := newOutbox(boxLimits{bytes: 1 << 40}, &Statistics{})
 	data := make([]byte, 128)
 	b.ReportAllocs()
 	for b.Loop() {
-		_ = box.publish("some.subject", "", nil, data)
+		_ = box.publish("some.subject", "", nil, data, nil)
 		if box.bytes > 8<<20 {
 			box.discard()
 		}

@@ -242,7 +242,7 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 	if err != nil {
 		return nil, err
 	}
-	if err := nc.publish(subject, reply, hdr, data); err != nil {
+	if err := nc.publish(subject, reply, hdr, data, nil); err != nil {
 		nc.requests.finish(w)
 		return nil, err
 	}

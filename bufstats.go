@@ -1,0 +1,202 @@
+package nats
+
+// BufferStats is what the outbox holds and has seen. Messages count here from
+// the moment in which Publish took them until the operating system has.
+type BufferStats struct {
+	// Msgs and Bytes are held now; bytes are whole frames as they go on the wire.
+	Msgs, Bytes int
+	// MaxMsgs and MaxBytes are the most that was ever held while there was no
+	// server.
+	MaxMsgs, MaxBytes int
+	// Buffered counts the messages that were held while there was no server:
+	// those that Publish took then, and those that were unsent when it was lost.
+	Buffered uint64
+	// Replayed counts those of Buffered that were sent later.
+	Replayed uint64
+	// Rejected counts the publishes that were refused because there was no
+	// server: the buffer was full or off, or the call or the subject was not to
+	// be buffered.
+	Rejected uint64
+	// Purged counts what PurgeBuffer has handed back.
+	Purged uint64
+	// InDoubt counts the messages that the operating system had taken and that
+	// no answer of the server covered when the connection broke. It is an upper
+	// bound of what has been lost.
+	InDoubt uint64
+}
+
+// boxCounters are the counters behind BufferStats, under the outbox's lock.
+type boxCounters struct {
+	buffered, replayed, rejected, purged, inDoubt uint64
+	peakMsgs, peakBytes                           int64
+
+	replayLeft int64  // publishes of before this session that are still held
+	sent       uint64 // publishes that kernels have taken
+	confirmed  uint64 // of them, those that a PONG has covered, or that are counted in doubt
+	pings      []passedPing
+}
+
+// passedPing is a PING in the kernel's hands, whose PONG has not come.
+type passedPing struct {
+	pos  uint64 // behind the PING
+	sent uint64 // publishes before it
+}
+
+func (c *boxCounters) passed() {
+	c.sent++
+	if c.replayLeft > 0 {
+		c.replayLeft--
+		c.replayed++
+	}
+}
+
+// passedAll is passed for n publishes without a PING between them.
+func (c *boxCounters) passedAll(n int64) {
+	c.sent += uint64(n)
+	again := min(n, c.replayLeft)
+	c.replayLeft -= again
+	c.replayed += uint64(again)
+}
+
+// passedPing notes a PING that the kernel has taken. Its PONG can be here
+// already: then proven is not before it.
+func (c *boxCounters) passedPing(pos, proven uint64) {
+	if pos <= proven {
+		c.confirmed = c.sent
+		return
+	}
+	c.pings = append(c.pings, passedPing{pos: pos, sent: c.sent})
+}
+
+// proven notes that the server has everything before a position.
+func (c *boxCounters) proven(pos uint64) {
+	for len(c.pings) > 0 && c.pings[0].pos <= pos {
+		c.confirmed = c.pings[0].sent
+		c.pings = c.pings[1:]
+	}
+}
+
+// sessionLost settles the account of a session whose writer has ended: what the
+// kernel had and nobody confirmed is in doubt, what is left is buffered. A
+// session that the program closed is not lost.
+func (c *boxCounters) sessionLost(o *outbox) {
+	if o.refuse == nil {
+		c.inDoubt += c.sent - c.confirmed
+		c.buffered += uint64(o.msgs - c.replayLeft)
+	}
+	c.confirmed = c.sent
+	c.replayLeft, c.pings = 0, nil
+}
+
+// peakLocked updates the high-water marks.
+func (o *outbox) peakLocked() {
+	o.count.peakMsgs = max(o.count.peakMsgs, o.msgs)
+	o.count.peakBytes = max(o.count.peakBytes, o.bytes)
+}
+
+// prove notes that a PONG has come for the PING in front of pos. The writer may
+// not have accounted yet for bytes that the server has already answered.
+func (o *outbox) prove(pos uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.proven = pos
+	o.count.proven(pos)
+}
+
+// heldLocked is how many publishes, and their bytes, the kernel has not taken as
+// far as is known: what a PONG has proved to have arrived is not held, whether
+// or not the writer has accounted for it.
+func (o *outbox) heldLocked() (msgs, bytes int64) {
+	msgs, bytes = o.msgs, o.bytes
+	if o.last == nil {
+		return msgs, bytes
+	}
+	o.sent.settle()
+	for k := o.sent; k.pos < o.proven; k.step() {
+		if f := k.c.frame(k.i); f.isHeld() {
+			msgs--
+			bytes -= int64(f.size())
+		}
+	}
+	return msgs, bytes
+}
+
+// buffered is how many bytes of publishes the kernel has not taken.
+func (o *outbox) buffered() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, bytes := o.heldLocked()
+	return int(bytes)
+}
+
+// accepted is how many messages were taken, and their header and data bytes.
+func (o *outbox) accepted() (msgs, bytes uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stats.OutMsgs, o.stats.OutBytes
+}
+
+func (o *outbox) bufferStats() BufferStats {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bufferStatsLocked()
+}
+
+func (o *outbox) bufferStatsLocked() BufferStats {
+	msgs, bytes := o.heldLocked()
+	c := &o.count
+	return BufferStats{
+		Msgs: int(msgs), Bytes: int(bytes),
+		MaxMsgs: int(c.peakMsgs), MaxBytes: int(c.peakBytes),
+		Buffered: c.buffered, Replayed: c.replayed, Rejected: c.rejected,
+		Purged: c.purged, InDoubt: c.inDoubt,
+	}
+}
+
+// BufferStats returns what the outbox holds and has seen since Connect. It
+// answers at once in every state, and also after Close.
+func (nc *Conn) BufferStats() BufferStats { return nc.out.bufferStats() }
+
+// PurgeBuffer takes back everything that was published and that the writer has
+// not begun to send, and returns it in its order. During an outage that is all of
+// the reconnect buffer. The messages count as neither lost nor sent: they are the
+// program's again.
+func (nc *Conn) PurgeBuffer() []*Msg { return nc.out.purge() }
+
+// purge takes all publishes back but those that the writer has in its hands.
+func (o *outbox) purge() []*Msg {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last == nil {
+		return nil
+	}
+	var msgs []*Msg
+	o.sent.settle()
+	for k := o.sent; k.i < k.c.frames; k.step() {
+		f := k.c.frame(k.i)
+		begun := k.pos < o.inHand || k.pos == o.sent.pos && o.part > 0
+		if f.isHeld() && !begun {
+			msgs = append(msgs, decodePublish(k.bytes()))
+			o.killLocked(k)
+		}
+	}
+	if o.state == boxDetached {
+		o.skipDeadLocked()
+		o.freeLocked()
+	}
+	o.count.purged += uint64(len(msgs))
+	o.releaseWaitersLocked()
+	return msgs
+}
+
+// killLocked gives up a publish that the writer does not have.
+func (o *outbox) killLocked(k cursor) {
+	f := k.c.frame(k.i)
+	k.c.setFrame(k.i, f|frameDead)
+	o.dead++
+	o.bytes -= int64(f.size())
+	o.msgs--
+	if k.pos < o.replayTo && o.count.replayLeft > 0 {
+		o.count.replayLeft--
+	}
+}
