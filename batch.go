@@ -85,6 +85,7 @@ func (o *outbox) pendingLocked() bool {
 // the batch ends with that frame.
 func (o *outbox) gatherLocked(b *batch) {
 	b.reset()
+	o.tickLocked()
 	o.topUpAheadLocked()
 	waiting := len(o.ahead) > o.aheadAt
 	if waiting && o.part == 0 {
@@ -174,6 +175,7 @@ func (o *outbox) advance(n int) {
 	}
 	if o.dead == 0 && o.control == 0 && o.sent.pos+uint64(o.part+n) == o.tail {
 		o.count.passedAll(o.msgs)
+		clear(o.ages)
 		o.bytes, o.msgs, o.part = 0, 0, 0
 		o.resetLocked()
 	} else {
@@ -207,6 +209,9 @@ func (o *outbox) passLocked(n int) {
 			o.bytes -= int64(f.size())
 			o.msgs--
 			o.count.passed()
+			if len(o.ages) > 0 {
+				delete(o.ages, o.sent.pos)
+			}
 		}
 		o.sent.step()
 		o.skipDeadLocked()

@@ -3,6 +3,8 @@ package nats
 import (
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // The outbox is the one home of outgoing data: a bounded ring of frames, kept
@@ -26,6 +28,7 @@ type outbox struct {
 	limits boxLimits // fixed
 	window int64     // bytes taken ahead of a connected writer; fixed
 	state  boxState
+	server *serverLimits // what the session\'s server takes; nil: everything
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	refuse   error // why nothing is taken any more, once closed
@@ -56,6 +59,16 @@ type outbox struct {
 	onReplay func()        // called once when the kernel has all up to replayTo
 	replayTo uint64
 
+	born  time.Time
+	now   stamp                    // the time as far as it is known: see tickLocked
+	swept stamp                    // when was last looked for what has expired
+	exact bool                     // every frame gets the exact time; fixed
+	ages  map[uint64]time.Duration // own limits of frames, by position
+	gone  uint64                   // lowest position given up that pings do not know of
+
+	given  givenUp
+	report func(*givenUp) // called without the lock; fixed
+
 	count boxCounters
 	stats *Statistics // OutMsgs and OutBytes, guarded by mu
 }
@@ -77,9 +90,16 @@ const (
 )
 
 func newOutbox(limits boxLimits, stats *Statistics) *outbox {
-	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), stats: stats}
+	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), stats: stats,
+		born: time.Now(), exact: limits.maxAge > 0, gone: noPosition}
 	o.ready.L = &o.mu
 	return o
+}
+
+// listen makes report get everything that is given up; while behind says that
+// there is no room, messages are only counted. Call it before use.
+func (o *outbox) listen(report func(*givenUp), behind *atomic.Bool) {
+	o.report, o.given.listen, o.given.behind, o.exact = report, true, behind, true
 }
 
 // publish appends a PUB frame, or an HPUB frame if there are headers. Without
@@ -91,15 +111,26 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 		return ErrMaxPayload
 	}
 	o.mu.Lock()
-	if err := o.admitLocked(subject, how); err != nil {
-		o.mu.Unlock()
+	defer o.unlock()
+	drop, err := o.admitLocked(subject, how)
+	if err == nil {
+		err = o.takesLocked(len(hdr), len(data))
+	}
+	if err != nil {
 		return err
 	}
-	o.appendPublishLocked(size, subject, reply, hdr, data)
-	o.bytes += int64(size)
-	o.msgs++
 	o.stats.OutMsgs++
 	o.stats.OutBytes += uint64(len(hdr) + len(data))
+	if drop {
+		o.dropNewLocked(size, subject, reply, hdr, data)
+		return nil
+	}
+	if how != nil && how.maxAge > 0 {
+		o.ageOwnLocked(how.maxAge)
+	}
+	o.appendPublishLocked(size, o.stampLocked(how), subject, reply, hdr, data)
+	o.bytes += int64(size)
+	o.msgs++
 	if o.state == boxDetached {
 		if !o.settling {
 			o.count.buffered++
@@ -107,7 +138,6 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 		o.peakLocked()
 	}
 	o.wakeLocked()
-	o.mu.Unlock()
 	return nil
 }
 
@@ -164,9 +194,9 @@ func appendPublishHead(b []byte, subject, reply string, hdr, data []byte) []byte
 
 // appendPublishLocked encodes the frame into the ring: in place where it fits
 // into the last chunk, piece by piece where it goes over several.
-func (o *outbox) appendPublishLocked(size int, subject, reply string, hdr, data []byte) {
+func (o *outbox) appendPublishLocked(size int, at stamp, subject, reply string, hdr, data []byte) {
 	c := o.openLocked(size)
-	c.addFrame(frameInfo(size))
+	c.addFrame(frameInfo(size), at)
 	if c.free() < size {
 		var line [512]byte
 		o.spillLocked(appendPublishHead(line[:0], subject, reply, hdr, data))
@@ -230,7 +260,7 @@ func (o *outbox) spillLocked(p []byte) {
 // one, because what a later session needs is replayed from state.
 func (o *outbox) appendControlLocked(frame []byte, kind frameInfo) {
 	c := o.openLocked(len(frame))
-	c.addFrame(frameInfo(len(frame)) | frameControl | kind)
+	c.addFrame(frameInfo(len(frame))|frameControl|kind, o.now)
 	o.spillLocked(frame)
 	o.control++
 	o.wakeLocked()
@@ -273,14 +303,16 @@ func (o *outbox) pong() {
 	}
 }
 
-// attach lets a session drain the outbox. ahead, the replay of the
+// attach lets a session drain the outbox, once what has expired, or what the
+// server would not take (nil: it takes all), is given up. ahead, the replay of the
 // subscriptions, goes out first; replayed is called once, by the writer and off
 // every lock, when the kernel has taken that and all that was buffered. True:
 // there is nothing of either, so it will not be called.
-func (o *outbox) attach(ahead []byte, replayed func()) (nothing bool) {
+func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (nothing bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.state = boxAttached
+	defer o.unlock()
+	o.sweepLocked(server)
+	o.state, o.server = boxAttached, server
 	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
 	o.pinged = 0
 	o.replayTo = o.tail
@@ -354,14 +386,6 @@ func (o *outbox) close(err error) {
 		o.refuse = err
 	}
 	o.releaseWaitersLocked()
-}
-
-// discard gives all memory back. The writer must have ended.
-func (o *outbox) discard() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.bytes, o.msgs, o.control, o.dead, o.part = 0, 0, 0, 0, 0
-	o.resetLocked()
 }
 
 // drained returns a channel that is closed once nothing is left to send, or no

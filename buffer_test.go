@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,24 +22,25 @@ type outboxModel struct {
 	box    *outbox
 	limits boxLimits
 
-	held        []heldFrame // publishes accepted and not wholly taken by a kernel
-	heldSize    int
-	accepted    int // number of the next publish
-	arrived     int // publishes that the server has seen
-	nextNumber  int // it must see none before this one
-	attached    bool
-	wire        []byte   // of this session, not parsed yet
-	batch       batch    // between take and advance
-	inHand      bool     // batch is taken
-	replay      string   // what must come first on this session's wire
-	control     []string // control frames appended in this session, in order
-	owed        int      // PONGs asked for in this session
-	pings       []uint64 // positions behind the PINGs of this session that have no PONG
-	reached     int      // how many of them the server has seen
-	sure        int      // publishes that the server has, as PONGs have told
-	seenAt      []int    // publishes that the server had at each of the PINGs it has seen
-	want        BufferStats
-	purgedFresh uint64 // purged ones that had never been without a session
+	held         []heldFrame // publishes accepted and not wholly taken by a kernel
+	heldSize     int
+	accepted     int // number of the next publish
+	arrived      int // publishes that the server has seen
+	nextNumber   int // it must see none before this one
+	attached     bool
+	wire         []byte   // of this session, not parsed yet
+	batch        batch    // between take and advance
+	inHand       bool     // batch is taken
+	replay       string   // what must come first on this session's wire
+	control      []string // control frames appended in this session, in order
+	owed         int      // PONGs asked for in this session
+	pings        []uint64 // positions behind the PINGs of this session that have no PONG
+	reached      int      // how many of them the server has seen
+	sure         int      // publishes that the server has, as PONGs have told
+	seenAt       []int    // publishes that the server had at each of the PINGs it has seen
+	want         BufferStats
+	told, toldTo int    // what report has been told of
+	purgedFresh  uint64 // purged ones that had never been without a session
 }
 
 // heldFrame is a publish in the model; counted says that it has been held while
@@ -50,7 +52,31 @@ type heldFrame struct {
 }
 
 func newOutboxModel(t testing.TB, limits boxLimits) *outboxModel {
-	return &outboxModel{t: t, limits: limits, box: newOutbox(limits, &Statistics{})}
+	m := &outboxModel{t: t, limits: limits, box: newOutbox(limits, &Statistics{})}
+	if limits.msgs%2 == 1 { // with somebody who listens, and without
+		m.box.listen(m.report, nil)
+	}
+	return m
+}
+
+// report checks what the outbox says it has given up.
+func (m *outboxModel) report(given *givenUp) {
+	m.told += len(given.list)
+	for _, u := range given.list {
+		require.ErrorIs(m.t, u.Err, ErrDropped)
+		require.Equal(m.t, 1, u.Count)
+		require.Equal(m.t, "s", u.Msg.Subject)
+		require.WithinDuration(m.t, time.Now(), u.Accepted, time.Minute)
+		n, err := strconv.Atoi(strings.Fields(string(append(u.Msg.Data, " x"...)))[0])
+		if len(u.Msg.Data) > 7 {
+			require.NoError(m.t, err)
+			require.GreaterOrEqual(m.t, n, m.toldTo, "not the oldest first")
+			m.toldTo = n
+		}
+	}
+	for _, u := range given.missed {
+		m.told += u.Count
+	}
 }
 
 // payloadOf makes the payload of the n-th publish: its number, then bytes that
@@ -71,10 +97,20 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	}
 	err := m.box.publish("s", reply, hdr, data, nil)
 	full := m.heldSize >= int(m.limits.bytes) || m.limits.msgs > 0 && len(m.held) >= int(m.limits.msgs)
-	if !m.attached && (m.limits.bytes < 0 || full) {
+	switch {
+	case m.attached, !full && m.limits.bytes > 0:
+	case m.limits.bytes < 0 || m.limits.overflow == OverflowReject:
 		require.ErrorIs(m.t, err, ErrReconnectBufExceeded)
 		m.want.Rejected++
 		return
+	case m.limits.overflow == OverflowDropNewest:
+		require.NoError(m.t, err)
+		m.want.Dropped++
+		m.want.Undelivered++
+		m.accepted++
+		return
+	case m.limits.overflow == OverflowDropOldest:
+		m.dropOldest()
 	}
 	require.NoError(m.t, err)
 	head := "PUB s "
@@ -91,6 +127,16 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	m.accepted++
 	if !m.attached {
 		m.countHeld()
+	}
+}
+
+// dropOldest makes room for one more.
+func (m *outboxModel) dropOldest() {
+	for m.heldSize >= int(m.limits.bytes) || m.limits.msgs > 0 && len(m.held) >= int(m.limits.msgs) {
+		m.heldSize -= len(m.held[0].wire)
+		m.held = m.held[1:]
+		m.want.Dropped++
+		m.want.Undelivered++
 	}
 }
 
@@ -180,7 +226,7 @@ func (m *outboxModel) attach() {
 		m.replay = "SUB replayed  1\r\nSUB more  2\r\n"
 	}
 	m.attached = true
-	nothing := m.box.attach([]byte(m.replay), func() {})
+	nothing := m.box.attach([]byte(m.replay), nil, func() {})
 	require.Equal(m.t, m.replay == "" && len(m.held) == 0, nothing)
 	m.wire, m.control, m.owed = nil, nil, 0
 }
@@ -291,7 +337,7 @@ func (m *outboxModel) detach(part byte) {
 	}
 	m.box.detach()
 	m.attached = false
-	if part%3 == 0 && m.limits.bytes > 0 && m.limits.msgs == 0 && m.heldSize < int(m.limits.bytes) {
+	if part%3 == 0 && m.limits.overflow == OverflowReject && m.limits.bytes > 0 && m.limits.msgs == 0 && m.heldSize < int(m.limits.bytes) {
 		// A publish between the end of the session and that of its writer.
 		require.NoError(m.t, m.box.publish("s", "", nil, payloadOf(m.accepted, 30), nil))
 		frame := fmt.Sprintf("PUB s %d\r\n%s\r\n", 30, payloadOf(m.accepted, 30))
@@ -320,7 +366,12 @@ func (m *outboxModel) check() {
 	require.EqualValues(m.t, len(m.control), b.control, "control frames")
 	require.EqualValues(m.t, m.accepted, b.stats.OutMsgs)
 	m.want.Msgs, m.want.Bytes = len(m.held), m.heldSize
-	require.Equal(m.t, m.want, b.bufferStatsLocked())
+	stats := b.bufferStatsLocked()
+	stats.OldestAge = 0 // see TestOldestAge
+	require.Equal(m.t, m.want, stats)
+	if b.given.listen {
+		require.EqualValues(m.t, m.want.Undelivered, m.told)
+	}
 	if len(m.held) == 0 && len(m.control) == 0 && b.dead == 0 {
 		require.Nil(m.t, b.last, "memory is kept for nothing")
 		require.Nil(m.t, b.head)
@@ -393,8 +444,10 @@ func (m *outboxModel) finish() {
 		m.check()
 	}
 	require.Empty(m.t, m.held, "not everything arrived")
-	require.EqualValues(m.t, m.accepted, m.arrived+int(m.want.Purged))
-	require.Equal(m.t, m.want.Buffered, m.want.Replayed+m.want.Purged-m.purgedFresh)
+	require.EqualValues(m.t, m.accepted, m.arrived+int(m.want.Purged+m.want.Undelivered))
+	if m.limits.overflow == OverflowReject {
+		require.Equal(m.t, m.want.Buffered, m.want.Replayed+m.want.Purged-m.purgedFresh)
+	}
 	require.Zero(m.t, m.owed)
 	require.Empty(m.t, m.wire)
 	m.box.mu.Lock()
@@ -420,7 +473,9 @@ func TestOutboxAgainstModel(t *testing.T) {
 		schedules = 300
 	}
 	limits := []boxLimits{{bytes: -1}, {bytes: 1}, {bytes: 34}, {bytes: 1000, msgs: 7}, {bytes: 100_000},
-		{bytes: 8 << 20, msgs: 50}, {bytes: 8 << 20}}
+		{bytes: 8 << 20, msgs: 50}, {bytes: 8 << 20},
+		{bytes: 3000, overflow: OverflowDropOldest}, {bytes: 100_000, msgs: 9, overflow: OverflowDropOldest},
+		{bytes: 8 << 20, msgs: 10, overflow: OverflowDropOldest}, {bytes: 50_000, msgs: 11, overflow: OverflowDropNewest}}
 	for i := range schedules {
 		seed := uint64(i)
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -443,7 +498,9 @@ func FuzzOutbox(f *testing.F) {
 		if len(steps) > 2000 {
 			return
 		}
-		runOutboxSchedule(t, boxLimits{bytes: int64(min(bytes, 8<<20)), msgs: int64(msgs)}, steps)
+		policies := []OverflowPolicy{OverflowReject, OverflowDropOldest, OverflowDropNewest}
+		runOutboxSchedule(t, boxLimits{bytes: int64(min(bytes, 8<<20)), msgs: int64(msgs),
+			overflow: policies[len(steps)/2%len(policies)]}, steps)
 	})
 }
 
@@ -464,7 +521,7 @@ func TestOutboxSwitchedOff(t *testing.T) {
 	box := newOutbox(boxLimits{bytes: -1}, &Statistics{})
 	require.ErrorIs(t, box.publish("foo", "", nil, nil, nil), ErrReconnectBufExceeded)
 	require.Zero(t, box.buffered())
-	box.attach(nil, nil)
+	box.attach(nil, nil, nil)
 	require.NoError(t, box.publish("foo", "", nil, []byte("x"), nil))
 	box.detach()
 	box.rewind()
@@ -496,7 +553,7 @@ func TestOutboxBackPressure(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			box := newOutbox(boxLimits{bytes: tc.limit}, &Statistics{})
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			data := make([]byte, 64<<10)
 			for box.buffered() < minWindow {
 				require.NoError(t, box.publish("foo", "", nil, data, nil))
@@ -517,7 +574,7 @@ func TestOutboxBackPressure(t *testing.T) {
 			require.ErrorIs(t, got(t, result, "publish"), tc.want)
 			box.detach()
 			box.rewind()
-			box.discard()
+			box.abandon(ErrConnectionClosed)
 		})
 	}
 }
@@ -535,7 +592,7 @@ func TestOutboxRefusesWhatNoIndexEntryCanHold(t *testing.T) {
 func TestOutboxPongsAreBounded(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
-	box.attach(nil, nil)
+	box.attach(nil, nil, nil)
 	for range 10 * maxOwed {
 		box.pong()
 	}
@@ -558,7 +615,7 @@ func TestOutboxPongsAreBounded(t *testing.T) {
 
 func TestOutboxPublishAllocatesNothing(t *testing.T) {
 	box := newOutbox(boxLimits{bytes: 8 << 20}, &Statistics{})
-	box.attach(nil, nil)
+	box.attach(nil, nil, nil)
 	var b batch
 	data := make([]byte, 128)
 	round := func() {
@@ -582,7 +639,7 @@ func TestOutboxDrained(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	got(t, box.drained(), "no session drains it")
-	box.attach(nil, nil)
+	box.attach(nil, nil, nil)
 	got(t, box.drained(), "nothing is in it")
 	require.NoError(t, box.publish("s", "", nil, nil, nil))
 	ch := box.drained()
@@ -614,7 +671,7 @@ func BenchmarkOutbox(b *testing.B) {
 	for _, size := range []int{16, 128, 1024, 64 << 10} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
 			box := newOutbox(boxLimits{bytes: 8 << 20}, &Statistics{})
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			data := make([]byte, size)
 			var bt batch
 			b.SetBytes(int64(size))

@@ -1,5 +1,7 @@
 package nats
 
+import "time"
+
 // BufferStats is what the outbox holds and has seen. Messages count here from
 // the moment in which Publish took them until the operating system has.
 type BufferStats struct {
@@ -17,6 +19,13 @@ type BufferStats struct {
 	// server: the buffer was full or off, or the call or the subject was not to
 	// be buffered.
 	Rejected uint64
+	// OldestAge is how long ago the oldest message held was accepted. While a
+	// writer is busy it can be too long by the time of one write.
+	OldestAge time.Duration
+	// Dropped counts the messages given up because the buffer was full, Expired
+	// those that were too old, and Undelivered all that were accepted and given
+	// up, for any reason, those two included.
+	Dropped, Expired, Undelivered uint64
 	// Purged counts what PurgeBuffer has handed back.
 	Purged uint64
 	// InDoubt counts the messages that the operating system had taken and that
@@ -28,6 +37,7 @@ type BufferStats struct {
 // boxCounters are the counters behind BufferStats, under the outbox's lock.
 type boxCounters struct {
 	buffered, replayed, rejected, purged, inDoubt uint64
+	dropped, expired, undelivered                 uint64
 	peakMsgs, peakBytes                           int64
 
 	replayLeft int64  // publishes of before this session that are still held
@@ -40,6 +50,17 @@ type boxCounters struct {
 type passedPing struct {
 	pos  uint64 // behind the PING
 	sent uint64 // publishes before it
+}
+
+// gaveUp counts a message that was accepted and is given up.
+func (c *boxCounters) gaveUp(reason error) {
+	c.undelivered++
+	switch reason {
+	case ErrDropped:
+		c.dropped++
+	case ErrExpired:
+		c.expired++
+	}
 }
 
 func (c *boxCounters) passed() {
@@ -146,11 +167,27 @@ func (o *outbox) bufferStatsLocked() BufferStats {
 	msgs, bytes := o.heldLocked()
 	c := &o.count
 	return BufferStats{
-		Msgs: int(msgs), Bytes: int(bytes),
+		Msgs: int(msgs), Bytes: int(bytes), OldestAge: o.oldestLocked(),
+		Dropped: c.dropped, Expired: c.expired, Undelivered: c.undelivered,
 		MaxMsgs: int(c.peakMsgs), MaxBytes: int(c.peakBytes),
 		Buffered: c.buffered, Replayed: c.replayed, Rejected: c.rejected,
 		Purged: c.purged, InDoubt: c.inDoubt,
 	}
+}
+
+// oldestLocked is the age of the first publish held.
+func (o *outbox) oldestLocked() time.Duration {
+	if o.last == nil {
+		return 0
+	}
+	o.tickLocked()
+	o.sent.settle()
+	for k := o.sent; k.i < k.c.frames; k.step() {
+		if k.c.frame(k.i).isHeld() && k.pos >= o.proven {
+			return o.ageLocked(k)
+		}
+	}
+	return 0
 }
 
 // BufferStats returns what the outbox holds and has seen since Connect. It
@@ -187,16 +224,4 @@ func (o *outbox) purge() []*Msg {
 	o.count.purged += uint64(len(msgs))
 	o.releaseWaitersLocked()
 	return msgs
-}
-
-// killLocked gives up a publish that the writer does not have.
-func (o *outbox) killLocked(k cursor) {
-	f := k.c.frame(k.i)
-	k.c.setFrame(k.i, f|frameDead)
-	o.dead++
-	o.bytes -= int64(f.size())
-	o.msgs--
-	if k.pos < o.replayTo && o.count.replayLeft > 0 {
-		o.count.replayLeft--
-	}
 }

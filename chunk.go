@@ -10,7 +10,8 @@ const chunkBytes = 64<<10 - 32
 
 // A chunk is one piece of the outbox. Frames are written from the front; the
 // index, one entry for each frame that begins in this chunk, grows from the
-// back towards them, so that frames and index live and go together.
+// back towards them, so that frames and index live and go together. An entry is
+// what the frame is (frameInfo) and when it was appended (stamp).
 //
 //	┌────────┬────────┬───────┬──────────┬────┬────┬────┐
 //	│ frame0 │ frame1 │ frame2│   free   │ i2 │ i1 │ i0 │
@@ -35,7 +36,7 @@ const (
 	framePing    frameInfo = 1 << 29 // a control frame that a PONG answers
 	frameLength  frameInfo = 1<<29 - 1
 
-	indexEntry = 4
+	indexEntry = 8
 	// maxFrame is the longest frame that an index entry can describe.
 	maxFrame = int(frameLength)
 )
@@ -71,10 +72,20 @@ func (c *chunk) setFrame(i int, f frameInfo) {
 	binary.NativeEndian.PutUint32(c.entry(i), uint32(f))
 }
 
+// stamp is a time in milliseconds of the outbox's own clock. It wraps around
+// after 49 days, so only differences mean something.
+type stamp uint32
+
+func (c *chunk) stamp(i int) stamp {
+	return stamp(binary.NativeEndian.Uint32(c.entry(i)[4:]))
+}
+
 // addFrame enters a frame that begins at used. The caller has seen that room
 // for the entry is left.
-func (c *chunk) addFrame(f frameInfo) {
-	c.setFrame(c.frames, f)
+func (c *chunk) addFrame(f frameInfo, at stamp) {
+	e := c.entry(c.frames)
+	binary.NativeEndian.PutUint32(e, uint32(f))
+	binary.NativeEndian.PutUint32(e[4:], uint32(at))
 	c.frames++
 }
 

@@ -51,6 +51,12 @@ func (nc *Conn) shut(e ending) {
 	nc.pings.close(ErrConnectionClosed)
 	nc.requests.close()
 	nc.subs.close()
+	if s != nil && e.byProgram {
+		// The read loop and the writer run nothing of the program's, so this
+		// wait ends.
+		<-nc.done
+	}
+	nc.out.abandon(ErrConnectionClosed)
 
 	nc.mu.Lock()
 	if !e.silent {
@@ -61,18 +67,13 @@ func (nc *Conn) shut(e ending) {
 	}
 	nc.events.close()
 	nc.mu.Unlock()
-	if s != nil && e.byProgram {
-		// The read loop and the writer run nothing of the program's, so this
-		// wait ends.
-		<-nc.done
-	}
 }
 
 // abandon cleans up after a first connect that failed.
 func (nc *Conn) abandon() {
 	nc.cancel()
 	nc.out.close(ErrConnectionClosed)
-	nc.out.discard()
+	nc.out.abandon(ErrConnectionClosed)
 	nc.move(CLOSED)
 }
 

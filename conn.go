@@ -39,6 +39,9 @@ type Conn struct {
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the lifecycle goroutine has ended
 
+	onUndelivered UndeliveredCB
+	undelivered   reporter
+
 	maxPayload atomic.Int64 // of the last INFO
 	headers    atomic.Bool  // of the last INFO
 	met        atomic.Bool  // there has been a server
@@ -106,8 +109,11 @@ func newConn(o Options, pool *serverPool) *Conn {
 	nc.ctx, nc.cancel = context.WithCancel(context.Background())
 	nc.out = newOutbox(boxLimits{
 		bytes: int64(o.ReconnectBufSize), msgs: int64(o.ReconnectBufMsgs),
-		overflow: o.ReconnectBufOverflow, filter: o.ReconnectBufFilter,
+		overflow: o.ReconnectBufOverflow, filter: o.ReconnectBufFilter, maxAge: o.ReconnectBufMaxAge,
 	}, &nc.Statistics)
+	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
+		nc.out.listen(nc.report, &nc.undelivered.full)
+	}
 	nc.pings = &pings{box: nc.out}
 	nc.subs = newRegistry(nc.out)
 	nc.requests = newRequests()
@@ -190,6 +196,7 @@ func (nc *Conn) learn(info *serverInfo, tell bool) {
 	nc.info = *info
 	nc.maxPayload.Store(info.MaxPayload)
 	nc.headers.Store(info.Headers)
+	nc.out.serverTakes(info.limits())
 	if nc.Opts.IgnoreDiscoveredServers || nc.state.now == CLOSED {
 		return
 	}
@@ -203,12 +210,12 @@ func (nc *Conn) learn(info *serverInfo, tell bool) {
 // was closed meanwhile, and so is the session now.
 func (nc *Conn) swapIn(s *session) bool {
 	replayed := func() { nc.announce(s) }
-	nothing := nc.subs.attach(replayed)
+	nc.met.Store(true)
+	nothing := nc.subs.attach(s.info.limits(), replayed)
 	nc.mu.Lock()
 	ok := nc.state.move(CONNECTED)
 	if ok {
 		nc.session = s
-		nc.met.Store(true)
 		nc.pool.current.reconnects = 0
 		nc.pool.current.lastAuthErr = nil
 	}

@@ -87,6 +87,9 @@ var (
 	ErrBadHeaderMsg = errors.New("nats: message could not decode headers")
 	// ErrNoResponders means that nobody is subscribed to the subject of a request.
 	ErrNoResponders = errors.New("nats: no responders available for request")
+	// ErrMsgsGivenUp is returned by a Flush if messages that it covers were dropped,
+	// expired, refused by a new server, or purged while it waited.
+	ErrMsgsGivenUp = errors.New("nats: messages were given up before the server had them")
 	// ErrMaxConnectionsExceeded means that the server has all the connections it takes.
 	ErrMaxConnectionsExceeded = errors.New("nats: server maximum connections exceeded")
 	// ErrMaxAccountConnectionsExceeded means that the account has all the connections it may have.

@@ -49,6 +49,7 @@ func (p *pings) flush() *flushWaiter {
 		w.done <- p.closed
 		return w
 	}
+	p.collectLocked()
 	w.from, w.upTo = p.box.unsentFrom(), p.box.tailPos()
 	if !p.appendLocked(len(p.fifo) > 0, w) {
 		w.durable = true
@@ -72,6 +73,26 @@ func (p *pings) appendLocked(share bool, ws ...*flushWaiter) bool {
 	return true
 }
 
+// collectLocked ends the flushes that cover something which was given up since
+// the last look: they would not be true.
+func (p *pings) collectLocked() {
+	gone := p.box.takeGone()
+	if gone == noPosition {
+		return
+	}
+	spoilt := func(w *flushWaiter) bool {
+		if gone >= w.upTo {
+			return false
+		}
+		w.done <- ErrMsgsGivenUp
+		return true
+	}
+	p.parked = slices.DeleteFunc(p.parked, spoilt)
+	for _, m := range p.fifo {
+		m.waiters = slices.DeleteFunc(m.waiters, spoilt)
+	}
+}
+
 // cancel forgets a waiter whose caller has given up. The PING keeps its place.
 func (p *pings) cancel(w *flushWaiter) {
 	p.mu.Lock()
@@ -92,6 +113,7 @@ func (p *pings) pong() {
 	if len(p.fifo) == 0 {
 		return
 	}
+	p.collectLocked()
 	m := p.fifo[0]
 	p.fifo = slices.Delete(p.fifo, 0, 1)
 	p.confirmed = m.pos
@@ -105,6 +127,7 @@ func (p *pings) pong() {
 func (p *pings) resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.collectLocked()
 	p.unheard, p.lastTaken = 0, p.box.taken()
 	if len(p.parked) > 0 && p.appendLocked(len(p.fifo) > 0, p.parked...) {
 		p.parked = nil
@@ -182,7 +205,8 @@ const defaultFlushTimeout = 10 * time.Second
 //
 // Errors: ErrBadTimeout if timeout is not positive, ErrTimeout if it passes,
 // ErrConnectionClosed if the connection is closed, or is lost so that it cannot
-// be known whether the server has everything.
+// be known whether the server has everything, ErrMsgsGivenUp if something of it
+// was given up or purged meanwhile.
 func (nc *Conn) FlushTimeout(timeout time.Duration) error {
 	if nc == nil {
 		return ErrInvalidConnection

@@ -235,40 +235,40 @@ func TestPingsLost(t *testing.T) {
 		want error // nil: goes on waiting
 	}{
 		{"begun in the session", func(box *outbox, p *pings) *flushWaiter {
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			p.resume()
 			return p.flush()
 		}, ErrConnectionClosed},
 		{"begun before it, nothing sent", func(box *outbox, p *pings) *flushWaiter {
 			msg(box)
 			w := p.flush()
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			p.resume()
 			return w
 		}, nil},
 		{"begun before it, sent and unconfirmed", func(box *outbox, p *pings) *flushWaiter {
 			msg(box)
 			w := p.flush()
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			p.resume()
 			takeAll(box)
 			return w
 		}, ErrConnectionClosed},
 		{"begun before it, sent in part and then confirmed so far", func(box *outbox, p *pings) *flushWaiter {
 			msg(box)
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			p.resume()
 			p.flush()
 			box.detach()
 			p.lost(box.rewind())
 			w := p.flush()
 			msg(box) // behind the flush, so of no concern to it
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			return w
 		}, nil},
 		{"nothing was unsent", func(box *outbox, p *pings) *flushWaiter {
 			w := p.flush()
-			box.attach(nil, nil)
+			box.attach(nil, nil, nil)
 			p.resume()
 			takeAll(box)
 			return w
@@ -283,7 +283,7 @@ func TestPingsLost(t *testing.T) {
 			p.lost(box.rewind())
 			if tc.want == nil {
 				require.Empty(t, w.done)
-				box.attach(nil, nil)
+				box.attach(nil, nil, nil)
 				p.resume()
 				takeAll(box)
 				require.Equal(t, 1, len(p.fifo))
@@ -299,7 +299,7 @@ func TestNothingIsBufferedAfterAFlush(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	p := &pings{box: box}
-	box.attach(nil, nil)
+	box.attach(nil, nil, nil)
 	p.resume()
 	require.NoError(t, box.publish("s", "", nil, []byte("before"), nil))
 	w := p.flush()
@@ -317,7 +317,7 @@ func TestUnaskedPongIsIgnored(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 	p := &pings{box: box}
-	box.attach(nil, nil)
+	box.attach(nil, nil, nil)
 	p.resume()
 	p.pong()
 	w := p.flush()
@@ -332,7 +332,7 @@ func TestKeepAliveCountsUnansweredPings(t *testing.T) {
 	for _, tc := range []struct{ maxOut, ticks int }{{2, 3}, {1, 2}, {5, 6}, {-1, 1}} {
 		box := newOutbox(boxLimits{bytes: 1000}, &Statistics{})
 		p := &pings{box: box}
-		box.attach(nil, nil)
+		box.attach(nil, nil, nil)
 		p.resume()
 		ticks := 1
 		for !p.keepAlive(tc.maxOut) {
@@ -349,7 +349,7 @@ func TestKeepAliveIsPatientWithASlowLink(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(boxLimits{bytes: 8 << 20}, &Statistics{})
 	p := &pings{box: box}
-	box.attach(nil, nil)
+	box.attach(nil, nil, nil)
 	p.resume()
 	for range 100 {
 		require.NoError(t, box.publish("s", "", nil, make([]byte, 10_000), nil))

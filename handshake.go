@@ -27,6 +27,11 @@ type serverInfo struct {
 	ConnectURLs  []string `json:"connect_urls"`
 }
 
+// limits is what the server takes of publishes.
+func (i *serverInfo) limits() *serverLimits {
+	return &serverLimits{maxPayload: i.MaxPayload, headers: i.Headers}
+}
+
 // connectLine is the argument of CONNECT.
 // Source: https://docs.nats.io/reference/reference-protocols/nats-protocol#connect
 type connectLine struct {

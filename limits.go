@@ -1,6 +1,9 @@
 package nats
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // OverflowPolicy says what Publish does when the reconnect buffer is full.
 type OverflowPolicy int
@@ -11,6 +14,12 @@ const (
 	// OverflowBlock waits until there is room (most often: a server), the
 	// connection is closed, or the context of PublishWithContext ends.
 	OverflowBlock
+	// OverflowDropOldest takes the message and gives up the oldest ones instead.
+	// They are reported to the UndeliveredHandler with ErrDropped.
+	OverflowDropOldest
+	// OverflowDropNewest gives the message itself up: Publish returns nil, and it
+	// is reported to the UndeliveredHandler with ErrDropped.
+	OverflowDropNewest
 )
 
 // minWindow is what publishers may run ahead of a connected writer, in bytes,
@@ -22,6 +31,7 @@ type boxLimits struct {
 	bytes    int64 // negative: nothing is taken
 	msgs     int64 // 0 or less: no limit
 	overflow OverflowPolicy
+	maxAge   time.Duration             // 0 or less: no limit
 	filter   func(subject string) bool // nil: every subject is buffered
 }
 
@@ -29,6 +39,7 @@ type boxLimits struct {
 type handling struct {
 	ctx      context.Context // ends a wait
 	noBuffer bool            // refuse rather than buffer
+	maxAge   time.Duration   // give up rather than send later than this; 0: no limit
 }
 
 // verdict is what becomes of a publish at this moment.
@@ -38,26 +49,28 @@ const (
 	takeIt verdict = iota
 	waitForRoom
 	askFilter
+	dropIt
 	refuseIt
 )
 
 // admitLocked returns once a publish may be appended, or says why it is refused.
-// It gives the lock up while it waits and while it asks the program's filter.
-func (o *outbox) admitLocked(subject string, how *handling) error {
+// With drop it is accepted only to be given up. It lets the lock go while it
+// waits and while it asks the program's filter.
+func (o *outbox) admitLocked(subject string, how *handling) (drop bool, err error) {
 	asked := o.limits.filter == nil
 	for {
 		v, err := o.judgeLocked(how, asked)
 		switch v {
-		case takeIt:
-			return nil
+		case takeIt, dropIt:
+			return v == dropIt, nil
 		case refuseIt:
 			if o.refuse == nil {
 				o.count.rejected++
 			}
-			return err
+			return false, err
 		case waitForRoom:
 			if err := o.waitLocked(how); err != nil {
-				return err
+				return false, err
 			}
 		case askFilter:
 			o.mu.Unlock()
@@ -96,12 +109,56 @@ func (o *outbox) judgeLocked(how *handling, asked bool) (verdict, error) {
 		return refuseIt, ErrReconnectBufExceeded
 	case !asked:
 		return askFilter, nil
-	case o.bytes < o.limits.bytes && (o.limits.msgs <= 0 || o.msgs < o.limits.msgs):
+	}
+	if !o.roomLocked() {
+		return o.overflowLocked()
+	}
+	return takeIt, nil
+}
+
+// roomLocked reports whether the reconnect buffer takes one more publish.
+func (o *outbox) roomLocked() bool {
+	return o.bytes < o.limits.bytes && (o.limits.msgs <= 0 || o.msgs < o.limits.msgs)
+}
+
+// overflowLocked decides for a full buffer.
+func (o *outbox) overflowLocked() (verdict, error) {
+	o.sweepIfFullLocked()
+	switch {
+	case o.roomLocked():
 		return takeIt, nil
 	case o.limits.overflow == OverflowBlock:
 		return waitForRoom, nil
+	case o.limits.overflow == OverflowDropNewest:
+		return dropIt, nil
+	case o.limits.overflow == OverflowDropOldest && !o.settling:
+		o.dropOldestLocked()
+		return takeIt, nil
+	case o.limits.overflow == OverflowDropOldest:
+		return takeIt, nil // in the moment after a loss the oldest may still be with the writer
 	}
 	return refuseIt, ErrReconnectBufExceeded
+}
+
+// dropNewLocked gives up a message that is not even appended.
+func (o *outbox) dropNewLocked(size int, subject, reply string, hdr, data []byte) {
+	o.count.gaveUp(ErrDropped)
+	if !o.given.wants() {
+		return
+	}
+	o.given.add(size, time.Now(), ErrDropped, func() *Msg {
+		frame := appendPublishHead(make([]byte, 0, size), subject, reply, hdr, data)
+		frame = append(append(append(frame, hdr...), data...), crlf...)
+		return decodePublish(frame)
+	})
+}
+
+// ageOwnLocked notes the age limit of the frame that is appended next.
+func (o *outbox) ageOwnLocked(d time.Duration) {
+	if o.ages == nil {
+		o.ages = make(map[uint64]time.Duration)
+	}
+	o.ages[o.tail] = d
 }
 
 // waitLocked gives the lock up until there may be room, or the call's context
@@ -111,7 +168,7 @@ func (o *outbox) waitLocked(how *handling) error {
 		o.room = make(chan struct{})
 	}
 	room := o.room
-	o.mu.Unlock()
+	o.unlock()
 	defer o.mu.Lock()
 	if how == nil || how.ctx == nil {
 		<-room

@@ -138,6 +138,10 @@ type Options struct {
 	ReconnectBufOverflow OverflowPolicy
 	// ReconnectBufFilter says which subjects are buffered; nil: all.
 	ReconnectBufFilter func(subject string) bool
+	// ReconnectBufMaxAge is how long a message may be buffered. 0 or less: no limit.
+	ReconnectBufMaxAge time.Duration
+	// UndeliveredCB is called for what was accepted and is given up.
+	UndeliveredCB UndeliveredCB
 	// SubChanLen bounds the queue of a synchronous subscription. 0: 65,536.
 	SubChanLen int
 	// User and Password are the credentials, unless the URL has some.
@@ -273,12 +277,25 @@ func ReconnectBufMsgs(n int) Option { return set(func(o *Options) { o.ReconnectB
 // refused whatever the policy.
 func ReconnectBufOverflow(p OverflowPolicy) Option {
 	return func(o *Options) error {
-		if p != OverflowReject && p != OverflowBlock {
+		if p < OverflowReject || p > OverflowDropNewest {
 			return fmt.Errorf("%w: overflow policy %d", ErrInvalidArg, p)
 		}
 		o.ReconnectBufOverflow = p
 		return nil
 	}
+}
+
+// ReconnectBufMaxAge gives up, with ErrExpired, what has been buffered for longer
+// when there is a server again, or when the buffer is full. Default 0: no limit.
+func ReconnectBufMaxAge(d time.Duration) Option {
+	return set(func(o *Options) { o.ReconnectBufMaxAge = d })
+}
+
+// UndeliveredHandler is called for every message that Publish accepted and that
+// the client has given up; see Undelivered for the reasons. Calls come one at a
+// time, under no lock, among those of the other handlers, and delay no publish.
+func UndeliveredHandler(cb UndeliveredCB) Option {
+	return set(func(o *Options) { o.UndeliveredCB = cb })
 }
 
 // ReconnectBufFilter asks f, while there is no server, whether a subject is to be
@@ -355,7 +372,8 @@ func RetryOnFailedConnect(retry bool) Option {
 	return set(func(o *Options) { o.RetryOnFailedConnect = retry })
 }
 
-// NoCallbacksAfterClientClose keeps a Close by the program from calling handlers.
+// NoCallbacksAfterClientClose keeps a Close by the program from calling handlers,
+// the UndeliveredHandler excepted.
 func NoCallbacksAfterClientClose() Option {
 	return set(func(o *Options) { o.NoCallbacksAfterClientClose = true })
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strconv"
+	"time"
 )
 
 // Publish sends data to subject. It returns once the message is in the outbox;
@@ -33,8 +34,9 @@ func (nc *Conn) PublishRequest(subject, reply string, data []byte) error {
 // PublishMsg is Publish for a message with its Reply and Header.
 //
 // More errors: ErrInvalidMsg for nil, ErrBadHeaderMsg for a header key that is
-// no token, ErrHeadersNotSupported if the server takes no headers (or none has
-// been met yet).
+// no token, ErrHeadersNotSupported if the server takes no headers. Before the
+// first server (RetryOnFailedConnect) headers are taken and checked later: see
+// UndeliveredHandler.
 func (nc *Conn) PublishMsg(m *Msg) error {
 	if m == nil {
 		return ErrInvalidMsg
@@ -54,11 +56,13 @@ func (nc *Conn) publish(subject, reply string, hdr, data []byte, how *handling) 
 	if nc.badSubject(subject) || reply != "" && !nc.Opts.SkipSubjectValidation && hasSpace(reply) {
 		return ErrBadSubject
 	}
-	if len(hdr) > 0 && !nc.headers.Load() {
+	// Until a server was met nobody knows what it takes: then the message is
+	// checked when there is one.
+	met := nc.met.Load()
+	if met && len(hdr) > 0 && !nc.headers.Load() {
 		return ErrHeadersNotSupported
 	}
-	// Until a server was met nobody knows what it takes.
-	if nc.met.Load() && int64(len(hdr)+len(data)) > nc.maxPayload.Load() {
+	if met && int64(len(hdr)+len(data)) > nc.maxPayload.Load() {
 		if nc.IsClosed() {
 			return ErrConnectionClosed
 		}
@@ -78,6 +82,10 @@ type PublishOpt func(*handling)
 // NoBuffer makes a publish fail with ErrDisconnected instead of being buffered
 // while there is no server.
 func NoBuffer() PublishOpt { return func(h *handling) { h.noBuffer = true } }
+
+// MaxAge gives a message up, with ErrExpired, if it is buffered longer than d; it
+// wins over a longer ReconnectBufMaxAge. 0 or less: no limit of its own.
+func MaxAge(d time.Duration) PublishOpt { return func(h *handling) { h.maxAge = d } }
 
 // PublishWithContext is Publish where a wait, for a socket that is behind or for
 // room under OverflowBlock, ends with the context; the error is then ctx.Err()
@@ -131,6 +139,7 @@ func decodePublish(frame []byte) *Msg {
 	if numbers == 2 {
 		// Both were encoded by this library, so neither can fail.
 		n, _ := strconv.Atoi(string(fields[len(fields)-2]))
+		m.received = n
 		m.Header, _ = DecodeHeadersMsg(m.Data[:n])
 		m.Data = m.Data[n:]
 	}

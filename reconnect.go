@@ -10,7 +10,6 @@ import (
 // breaks, swap it out, find the next.
 func (nc *Conn) run(s *session) {
 	defer close(nc.done)
-	defer nc.out.discard()
 	var o outage
 	for {
 		if s == nil {
@@ -105,6 +104,7 @@ func (o *outage) pause(servers int, opts *Options) time.Duration {
 // closed, by the program or because no server is left.
 func (nc *Conn) reconnect(o *outage) *session {
 	for {
+		nc.out.sweep()
 		nc.mu.Lock()
 		opts := nc.Opts
 		srv := nc.pool.next(opts.MaxReconnect)

@@ -90,7 +90,7 @@ func (g *registry) len() int {
 // attach encodes the replay of all subscriptions and attaches the outbox with
 // it in front, in one step under the registry's lock: see add. True: there is
 // nothing to replay, so replayed will not be called.
-func (g *registry) attach(replayed func()) (nothing bool) {
+func (g *registry) attach(server *serverLimits, replayed func()) (nothing bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sessions++
@@ -98,7 +98,7 @@ func (g *registry) attach(replayed func()) (nothing bool) {
 	for _, s := range g.byID {
 		ahead = appendReplay(ahead, s)
 	}
-	return g.box.attach(ahead, replayed)
+	return g.box.attach(ahead, server, replayed)
 }
 
 // appendReplay encodes what a new server must know of a subscription.

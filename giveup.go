@@ -1,0 +1,216 @@
+package nats
+
+import "time"
+
+// This is the side of the outbox where it gives messages up: they were accepted,
+// and will not be sent. Each is counted, and reported if somebody listens.
+
+// serverLimits are what a new server takes.
+type serverLimits struct {
+	maxPayload int64
+	headers    bool
+}
+
+// tickLocked sets the outbox's clock. The hot path does without: while a writer
+// is busy, frames get the time of its last batch, unless ages matter (exact).
+func (o *outbox) tickLocked() {
+	o.now = stamp(time.Since(o.born).Milliseconds())
+}
+
+// stampLocked is the time for a frame that is appended now.
+func (o *outbox) stampLocked(how *handling) stamp {
+	if o.exact || o.state == boxDetached || o.idle || how != nil && how.maxAge > 0 {
+		o.tickLocked()
+	}
+	return o.now
+}
+
+// age is how long ago a frame was appended.
+func (o *outbox) ageLocked(k cursor) time.Duration {
+	return time.Duration(uint32(o.now-k.c.stamp(k.i))) * time.Millisecond
+}
+
+// killLocked takes a publish out of what is to be sent. The writer does not have
+// it.
+func (o *outbox) killLocked(k cursor) {
+	f := k.c.frame(k.i)
+	k.c.setFrame(k.i, f|frameDead)
+	o.dead++
+	o.bytes -= int64(f.size())
+	o.msgs--
+	if k.pos < o.replayTo && o.count.replayLeft > 0 {
+		o.count.replayLeft--
+	}
+	o.gone = min(o.gone, k.pos)
+	delete(o.ages, k.pos)
+}
+
+// giveUpLocked kills a publish for a reason that the program is told.
+func (o *outbox) giveUpLocked(k cursor, reason error) {
+	o.count.gaveUp(reason)
+	if o.given.wants() {
+		size := k.c.frame(k.i).size()
+		at := time.Now().Add(-o.ageLocked(k))
+		o.given.add(size, at, reason, func() *Msg { return decodePublish(k.bytes()) })
+	}
+	o.killLocked(k)
+}
+
+// unlock gives the lock up and reports what was given up under it.
+func (o *outbox) unlock() {
+	given := o.given.take()
+	o.mu.Unlock()
+	if given != nil {
+		o.report(given)
+	}
+}
+
+// dropOldestLocked gives up the oldest publishes until there is room for one
+// more. Without a session nobody has begun to send any of them.
+func (o *outbox) dropOldestLocked() {
+	if o.last == nil {
+		return
+	}
+	o.sent.settle()
+	for k := o.sent; k.i < k.c.frames && !o.roomLocked(); k.step() {
+		if k.c.frame(k.i).isHeld() {
+			o.giveUpLocked(k, ErrDropped)
+		}
+	}
+	o.skipDeadLocked()
+	o.freeLocked()
+}
+
+// sweepLocked gives up what is too old, and, with the limits of a new server,
+// what that would not take. Only without a session.
+func (o *outbox) sweepLocked(limits *serverLimits) {
+	if o.last == nil {
+		return
+	}
+	o.tickLocked()
+	o.swept = o.now
+	aged := o.limits.maxAge > 0 || len(o.ages) > 0
+	if limits == nil && !aged {
+		return
+	}
+	o.sent.settle()
+	for k := o.sent; k.i < k.c.frames; k.step() {
+		if !k.c.frame(k.i).isHeld() {
+			continue
+		}
+		old := aged && o.expiredLocked(k)
+		if limits == nil && !old && len(o.ages) == 0 {
+			break // all behind it are younger
+		}
+		switch reason := limits.refuses(k); {
+		case old:
+			o.giveUpLocked(k, ErrExpired)
+		case reason != nil:
+			o.giveUpLocked(k, reason)
+		}
+	}
+	o.skipDeadLocked()
+	o.freeLocked()
+	o.releaseWaitersLocked()
+}
+
+// sweepPause is how often a full buffer is looked through for what has expired,
+// in milliseconds.
+const sweepPause = 50
+
+// sweepIfFullLocked makes room by what has expired.
+func (o *outbox) sweepIfFullLocked() {
+	if o.limits.maxAge <= 0 && len(o.ages) == 0 {
+		return
+	}
+	if o.tickLocked(); uint32(o.now-o.swept) >= sweepPause {
+		o.sweepLocked(nil)
+	}
+}
+
+// sweep is sweepLocked for the reconnect loop.
+func (o *outbox) sweep() {
+	o.mu.Lock()
+	defer o.unlock()
+	if o.state == boxDetached && !o.settling {
+		o.sweepLocked(nil)
+	}
+}
+
+func (o *outbox) expiredLocked(k cursor) bool {
+	limit := o.limits.maxAge
+	if own, ok := o.ages[k.pos]; ok && (limit <= 0 || own < limit) {
+		limit = own
+	}
+	return limit > 0 && o.ageLocked(k) >= limit
+}
+
+// refuses says why the server would not take a frame, or nil.
+func (l *serverLimits) refuses(k cursor) error {
+	if l == nil {
+		return nil
+	}
+	if l.maxPayload > 0 && int64(k.c.frame(k.i).size()) > l.maxPayload {
+		if m := decodePublish(k.bytes()); int64(m.received+len(m.Data)) > l.maxPayload {
+			return ErrMaxPayload
+		}
+	}
+	if !l.headers && k.c.buf[k.pos-k.c.base] == 'H' {
+		return ErrHeadersNotSupported
+	}
+	return nil
+}
+
+// takesLocked checks a publish against the server that there is now. The caller
+// of publish has done that too, perhaps against the server of a moment ago.
+func (o *outbox) takesLocked(hdr, data int) error {
+	switch l := o.server; {
+	case o.state != boxAttached || l == nil:
+		return nil
+	case hdr > 0 && !l.headers:
+		return ErrHeadersNotSupported
+	case l.maxPayload > 0 && int64(hdr+data) > l.maxPayload:
+		return ErrMaxPayload
+	}
+	return nil
+}
+
+// serverTakes notes that the server's limits have changed.
+func (o *outbox) serverTakes(l *serverLimits) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.server = l
+}
+
+// abandon gives up everything that is left, for a reason, and all memory. The
+// writer must have ended.
+func (o *outbox) abandon(reason error) {
+	o.mu.Lock()
+	defer o.unlock()
+	if o.last != nil {
+		o.tickLocked()
+		o.part = 0
+		o.sent.settle()
+		for k := o.sent; k.i < k.c.frames; k.step() {
+			if k.c.frame(k.i).isHeld() {
+				o.giveUpLocked(k, reason)
+			}
+		}
+	}
+	o.bytes, o.msgs, o.control, o.dead, o.part = 0, 0, 0, 0, 0
+	clear(o.ages)
+	o.resetLocked()
+}
+
+// takeGone returns the lowest position given up since the last call; none: the
+// largest number.
+func (o *outbox) takeGone() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	gone := o.gone
+	o.gone = noPosition
+	return gone
+}
+
+// noPosition is behind every position.
+const noPosition = ^uint64(0)
