@@ -19,8 +19,9 @@ type BufferStats struct {
 	// server: the buffer was full or off, or the call or the subject was not to
 	// be buffered.
 	Rejected uint64
-	// OldestAge is how long ago the oldest message held was accepted. While a
-	// writer is busy it can be too long by the time of one write.
+	// OldestAge is how long ago the oldest message held was accepted. Without a
+	// maximum age or an UndeliveredHandler it can be too long, by the time of one
+	// write or of 16 publishes.
 	OldestAge time.Duration
 	// Dropped counts the messages given up because the buffer was full, Expired
 	// those that were too old, and Undelivered all that were accepted and given
