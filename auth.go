@@ -33,8 +33,14 @@ func credentialsFor(o *Options, u *url.URL) (credentials, error) {
 }
 
 // hide takes the credentials out of a text that the server sent: one that does
-// not understand CONNECT may send all of it back.
+// not understand CONNECT may send all of it back. The texts that every server
+// has are left alone, for a password may be a word of them.
 func (c *credentials) hide(text string) string {
+	for _, row := range serverErrors {
+		if strings.EqualFold(text, row.text) {
+			return text
+		}
+	}
 	if i := strings.Index(text, "CONNECT {"); i >= 0 {
 		text = text[:i] + "CONNECT …"
 	}

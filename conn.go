@@ -120,16 +120,24 @@ func newConn(o Options, pool *serverPool) *Conn {
 	return nc
 }
 
+// maxFirstTries is how many servers that others tell of a first connect tries, so
+// that it ends also where each tells of one more.
+const maxFirstTries = 256
+
 // firstSession tries every server of the pool once, those included that a
 // server tells of meanwhile. A refused dial alone is no reason to report: then
 // the error is ErrNoServers.
 func (nc *Conn) firstSession() (*session, error) {
+	most := len(nc.pool.list) + maxFirstTries
 	var last error
 	tried := make(map[*server]bool)
 	for {
 		nc.mu.Lock()
 		srv := nc.pool.firstNot(tried)
 		nc.mu.Unlock()
+		if len(tried) >= most {
+			break
+		}
 		if srv == nil {
 			break
 		}
@@ -201,7 +209,9 @@ func (nc *Conn) learn(info *serverInfo, tell bool) {
 		return
 	}
 	if nc.pool.discover(info.ConnectURLs) && tell && nc.met.Load() {
-		nc.postConnLocked(nc.Opts.DiscoveredServersCB)
+		if cb := nc.Opts.DiscoveredServersCB; cb != nil {
+			nc.events.postMany(func() { cb(nc) })
+		}
 	}
 }
 

@@ -12,21 +12,21 @@ import (
 type dispatcher struct {
 	mu      sync.Mutex
 	queue   []func()
-	errs    int // errors among them, or running
+	many    int // of them, or running, those that a server can cause at will
 	running bool
 	closed  bool
 }
 
-// maxErrors bounds the errors that wait for a handler that has fallen behind, so
-// that a server that complains without end costs no memory.
-const maxErrors = 1024
+// maxMany bounds the events of which a server can cause any number, errors and
+// new servers, while they wait for a handler that has fallen behind.
+const maxMany = 1024
 
-// postError queues the report of an error, unless too many wait already.
-func (d *dispatcher) postError(f func()) {
+// postMany queues such an event, unless too many wait already.
+func (d *dispatcher) postMany(f func()) {
 	d.mu.Lock()
-	full := d.errs >= maxErrors
+	full := d.many >= maxMany
 	if !full {
-		d.errs++
+		d.many++
 	}
 	d.mu.Unlock()
 	if full {
@@ -36,7 +36,7 @@ func (d *dispatcher) postError(f func()) {
 		f()
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.errs--
+		d.many--
 	})
 }
 
@@ -108,7 +108,7 @@ func (nc *Conn) postDisconnectedLocked(err error) {
 
 func (nc *Conn) postErrorLocked(sub *Subscription, err error) {
 	if cb := nc.Opts.AsyncErrorCB; cb != nil {
-		nc.events.postError(func() { cb(nc, sub, err) })
+		nc.events.postMany(func() { cb(nc, sub, err) })
 	}
 }
 

@@ -73,7 +73,7 @@ type connector struct {
 // an error that names the server and the step, or what the server said against
 // us (a *refusal). The context ends it early.
 func (c *connector) connect(ctx context.Context, u *url.URL) (*session, error) {
-	name := u.Scheme + "://" + u.Host
+	name := urlName(u)
 	conn, err := dial(ctx, &c.opts, u.Hostname(), u.Port())
 	if err != nil {
 		return nil, &connectError{name, stepDial, err}

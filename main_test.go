@@ -46,7 +46,7 @@ func fast() []Option {
 // when the test ends.
 func connectTo(t testing.TB, url string, opts ...Option) *Conn {
 	t.Helper()
-	nc, err := Connect(url, opts...)
+	nc, err := Connect(url, append([]Option{Timeout(patience)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	return nc

@@ -152,7 +152,7 @@ type Options struct {
 	Token string
 	// TokenHandler gives the token for each attempt instead.
 	TokenHandler AuthTokenHandler
-	// Dialer dials; nil: one with Timeout.
+	// Dialer dials; nil: a new one with Timeout.
 	Dialer *net.Dialer
 	// CustomDialer dials instead of Dialer.
 	CustomDialer CustomDialer
@@ -205,6 +205,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ReconnectBufSize == 0 {
 		o.ReconnectBufSize = DefaultReconnectBufSize
+	}
+	if o.Dialer == nil {
+		o.Dialer = &net.Dialer{Timeout: o.Timeout}
 	}
 	if o.AsyncErrorCB == nil {
 		o.AsyncErrorCB = printError

@@ -281,7 +281,7 @@ type tearingDialer struct{ last atomic.Pointer[tearingConn] }
 
 type tearingConn struct {
 	net.Conn
-	left atomic.Int64
+	left atomic.Int64 // bytes still taken; negative: any number
 }
 
 func (d *tearingDialer) Dial(network, addr string) (net.Conn, error) {
@@ -290,7 +290,7 @@ func (d *tearingDialer) Dial(network, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	c := &tearingConn{Conn: conn}
-	c.left.Store(1 << 40)
+	c.left.Store(-1)
 	d.last.Store(c)
 	return c, nil
 }
@@ -300,16 +300,15 @@ func (c *tearingConn) tearAfter(n int) { c.left.Store(int64(n)) }
 // Write delivers what it takes: the peer gets it before it sees the end.
 func (c *tearingConn) Write(b []byte) (int, error) {
 	left := c.left.Load()
-	if int64(len(b)) < left || left > 1<<30 {
-		n, err := c.Conn.Write(b)
-		c.left.Add(-int64(n))
-		return n, err
+	if left < 0 {
+		return c.Conn.Write(b)
+	}
+	if int64(len(b)) <= left {
+		c.left.Add(-int64(len(b)))
+		return c.Conn.Write(b)
 	}
 	n, _ := c.Conn.Write(b[:left])
 	c.left.Store(0)
-	if int64(len(b)) == left {
-		return n, nil
-	}
 	return n, io.ErrClosedPipe
 }
 

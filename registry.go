@@ -66,13 +66,26 @@ func (g *registry) drop(s *Subscription, reason error, tell bool) bool {
 	return true
 }
 
-// limit tells the server how many messages a subscription wants in all.
-func (g *registry) limit(s *Subscription, max uint64) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	if _, ok := g.byID[s.sid]; ok {
-		g.box.sendControl(appendUnsub(nil, s.sid, max))
+// limit sets how many messages a subscription wants in all and tells the server,
+// in one step under the registry's lock: a message that reaches the number
+// meanwhile ends the subscription behind that step, so the server always knows.
+func (g *registry) limit(s *Subscription, max uint64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	spent, err := s.limit(max)
+	if err != nil {
+		return err
 	}
+	if _, ok := g.byID[s.sid]; !ok {
+		return nil
+	}
+	if spent {
+		s.end(ErrMaxMessages)
+		delete(g.byID, s.sid)
+		max = 0
+	}
+	g.box.sendControl(appendUnsub(nil, s.sid, max))
+	return nil
 }
 
 func (g *registry) lookup(sid int64) *Subscription {
@@ -229,19 +242,10 @@ func (nc *Conn) unsubscribe(s *Subscription, max int) error {
 	if nc.IsClosed() {
 		return ErrConnectionClosed
 	}
-	reason := ErrBadSubscription
 	if max > 0 {
-		spent, err := s.limit(uint64(max))
-		if err != nil {
-			return err
-		}
-		if !spent {
-			nc.subs.limit(s, uint64(max))
-			return nil
-		}
-		reason = ErrMaxMessages
+		return nc.subs.limit(s, uint64(max))
 	}
-	if !nc.subs.remove(s, reason) {
+	if !nc.subs.remove(s, ErrBadSubscription) {
 		return ErrBadSubscription
 	}
 	return nil

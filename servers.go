@@ -23,7 +23,9 @@ type server struct {
 }
 
 // name is the server's address for people: without credentials, path or query.
-func (s *server) name() string { return s.url.Scheme + "://" + s.url.Host }
+func (s *server) name() string { return urlName(s.url) }
+
+func urlName(u *url.URL) string { return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String() }
 
 // serverPool is the list of servers a connection may use. The connection's lock
 // guards it.
@@ -69,7 +71,7 @@ func parseServerURL(s string) (*url.URL, error) {
 }
 
 func urlError(u *url.URL, format string, args ...any) error {
-	return fmt.Errorf("nats: server URL %q: "+format, append([]any{u.Scheme + "://" + u.Host}, args...)...)
+	return fmt.Errorf("nats: server URL %q: "+format, append([]any{urlName(u)}, args...)...)
 }
 
 // withoutCredentials keeps a URL that cannot be parsed, and so not redacted
@@ -123,9 +125,6 @@ func (p *serverPool) add(s string, implicit bool) error {
 
 // append adds a server and reports whether its address was never seen before.
 func (p *serverPool) append(u *url.URL, implicit bool) (fresh bool) {
-	if len(p.known) > maxKnown {
-		p.forgetKnown()
-	}
 	fresh = !p.known[u.Host]
 	p.known[u.Host] = true
 	p.list = append(p.list, &server{url: u, implicit: implicit})
@@ -179,6 +178,10 @@ func (p *serverPool) discover(addrs []string) bool {
 	if len(addrs) == 0 {
 		return false
 	}
+	if len(p.known) > maxKnown {
+		p.forgetKnown()
+	}
+	addrs = addrs[:min(len(addrs), maxTold)]
 	told := make(map[string]*url.URL, len(addrs))
 	for _, addr := range addrs {
 		u, err := parseServerURL(p.scheme + "://" + addr)
@@ -218,6 +221,9 @@ func withPort(addr string) string {
 	host := strings.Trim(strings.TrimSuffix(addr, ":"), "[]")
 	return net.JoinHostPort(host, strconv.Itoa(DefaultPort))
 }
+
+// maxTold is how many addresses of one INFO are looked at.
+const maxTold = 4096
 
 // maxKnown bounds the memory of addresses that have been seen, against a server
 // that makes up new ones for ever.

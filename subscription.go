@@ -109,7 +109,7 @@ func (s *Subscription) NextMsg(timeout time.Duration) (*Msg, error) {
 		return nil, ErrBadSubscription
 	}
 	if m, err := s.tryNext(); m != nil || err != nil {
-		return checkNext(m, err)
+		return s.checkNext(m, err)
 	}
 	if timeout <= 0 {
 		return nil, ErrTimeout
@@ -120,7 +120,7 @@ func (s *Subscription) NextMsg(timeout time.Duration) (*Msg, error) {
 	if errors.Is(err, errNextDone) {
 		return nil, ErrTimeout
 	}
-	return checkNext(m, err)
+	return s.checkNext(m, err)
 }
 
 // NextMsgWithContext is NextMsg that waits until the context ends and then
@@ -140,12 +140,17 @@ func (s *Subscription) NextMsgWithContext(ctx context.Context) (*Msg, error) {
 	if errors.Is(err, errNextDone) {
 		return nil, ctx.Err()
 	}
-	return checkNext(m, err)
+	return s.checkNext(m, err)
 }
 
-func checkNext(m *Msg, err error) (*Msg, error) {
-	if err == nil && m.isNoResponders() {
+// checkNext gives the result of NextMsg its final form. That the connection is
+// closed comes before why the subscription had ended.
+func (s *Subscription) checkNext(m *Msg, err error) (*Msg, error) {
+	switch {
+	case err == nil && m.isNoResponders():
 		return nil, ErrNoResponders
+	case (err == ErrBadSubscription || err == ErrMaxMessages) && s.conn.IsClosed():
+		return nil, ErrConnectionClosed
 	}
 	return m, err
 }

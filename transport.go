@@ -62,10 +62,7 @@ func dialFunc(o *Options, addrs int) func(context.Context, string) (net.Conn, er
 			return o.CustomDialer.Dial("tcp", addr)
 		}
 	}
-	d := net.Dialer{Timeout: o.Timeout}
-	if o.Dialer != nil {
-		d = *o.Dialer
-	}
+	d := *o.Dialer
 	d.Timeout /= time.Duration(addrs)
 	return func(ctx context.Context, addr string) (net.Conn, error) {
 		return d.DialContext(ctx, "tcp", addr)
