@@ -27,8 +27,9 @@ type outbox struct {
 
 	limits boxLimits // fixed
 	window int64     // bytes taken ahead of a connected writer; fixed
+
 	state  boxState
-	server *serverLimits // what the session\'s server takes; nil: everything
+	server *serverLimits // what the session's server takes; nil: everything
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	refuse   error // why nothing is taken any more, once closed

@@ -18,7 +18,8 @@ import (
 // something to run.
 //
 // Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu, requests.mu and dispatcher.mu are leaves as outbox.mu is.
+// outbox.mu; session.mu and requests.mu are leaves as outbox.mu is, and so is
+// dispatcher.mu, which reporter.mu goes before.
 // None is held across a system call, a look-up or a function of the program.
 type Conn struct {
 	// Statistics of the connection. OutMsgs and OutBytes are guarded by the

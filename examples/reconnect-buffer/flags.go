@@ -34,6 +34,7 @@ func parseFlags(args []string, out io.Writer) (config, error) {
 	fs.DurationVar(&c.duration, "for", 15*time.Second, "how long to publish")
 	fs.DurationVar(&c.down, "outage", time.Second, "how long the server stays down each time")
 	fs.IntVar(&c.bufBytes, "buf-bytes", nats.DefaultReconnectBufSize, "`bytes` of the reconnect buffer; -1: off")
+	fs.IntVar(&c.bufMsgs, "buf-msgs", 0, "`messages` of the reconnect buffer, beside -buf-bytes; 0: no limit in messages")
 	fs.BoolVar(&plain, "plain", false, "no live line, one line a second instead (always so if the output is no terminal)")
 	if err := fs.Parse(args); err != nil {
 		return c, err
@@ -65,6 +66,8 @@ func (c *config) check(rest []string, outageSet bool) error {
 		return fmt.Errorf("-outage %v: must be more than 0", c.down)
 	case c.bufBytes < 1 && c.bufBytes != -1:
 		return fmt.Errorf("-buf-bytes %d: must be -1 (off) or at least 1", c.bufBytes)
+	case c.bufMsgs < 0:
+		return fmt.Errorf("-buf-msgs %d: must be 0 (no limit) or more", c.bufMsgs)
 	case c.url == "":
 		return nil
 	case outageSet:

@@ -67,6 +67,7 @@ func TestBadFlags(t *testing.T) {
 		{"-outage -1s", []string{"-outage", "-1s"}},
 		{"-buf-bytes 0", []string{"-buf-bytes", "0"}},
 		{"-buf-bytes -2", []string{"-buf-bytes", "-2"}},
+		{"-buf-msgs -1", []string{"-buf-msgs", "-1"}},
 		{"-outage has no meaning", []string{"-url", "nats://a", "-outage", "1s"}},
 		{"one server only", []string{"-url", "nats://a,nats://b"}},
 		{"must be like nats://", []string{"-url", "tls://a:4222"}},
@@ -96,7 +97,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	var errs bytes.Buffer
 	assert.Equal(t, 0, command(context.Background(), []string{"-h"}, io.Discard, &errs))
-	for _, name := range []string{"-url", "-rate", "-size", "-for", "-outage", "-buf-bytes", "-plain"} {
+	for _, name := range []string{"-url", "-rate", "-size", "-for", "-outage", "-buf-bytes", "-buf-msgs", "-plain"} {
 		assert.Contains(t, errs.String(), name)
 	}
 	_, err := parseFlags([]string{"-h"}, io.Discard)

@@ -31,6 +31,7 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 	nc, err := nats.Connect(url,
 		nats.Name("reconnect-buffer publisher"),
 		nats.ReconnectBufSize(c.bufBytes),
+		nats.ReconnectBufMsgs(c.bufMsgs),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(publisherWait),
 		nats.ReconnectJitter(0, 0),
@@ -93,14 +94,10 @@ func (p *publisher) flush(ctx context.Context) error {
 	return persist(ctx, p.nc)
 }
 
-// buffered is what waits in the process: bytes as the library has them, and
-// messages, which are exactly bytes / frame because all frames are alike.
+// buffered is what waits in the process.
 func (p *publisher) buffered() (messages, bytes int) {
-	bytes, err := p.nc.Buffered()
-	if err != nil {
-		return 0, 0
-	}
-	return bytes / p.layout.frame, bytes
+	st := p.nc.BufferStats()
+	return st.Msgs, st.Bytes
 }
 
 // brief leaves the addresses out of a socket's error.

@@ -22,6 +22,7 @@ type config struct {
 	duration time.Duration // of publishing
 	up, down time.Duration // periods of the embedded server
 	bufBytes int           // nats.ReconnectBufSize
+	bufMsgs  int           // nats.ReconnectBufMsgs
 	live     bool          // draw a live line
 	patience time.Duration // how long the end may wait for a server
 }

@@ -98,6 +98,18 @@ func TestFullBuffer(t *testing.T) {
 	assert.GreaterOrEqual(t, r.outages[0].backlog, 100, "as many as fit, and what was unsent before")
 }
 
+func TestFullBufferInMessages(t *testing.T) {
+	t.Parallel()
+	c := testConfig()
+	c.bufMsgs, c.duration, c.up, c.down = 50, 800*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
+	out := new(syncBuffer)
+	r, err := run(context.Background(), c, out)
+	require.NoError(t, err, out)
+	whole(t, r, out.String())
+	assert.Positive(t, r.refused[nats.ErrReconnectBufExceeded.Error()])
+	assert.GreaterOrEqual(t, r.outages[0].backlog, 50)
+}
+
 // Ctrl-C in the middle of an outage: the server comes back and all is delivered.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
