@@ -126,7 +126,8 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 		o.dropNewLocked(size, subject, reply, hdr, data)
 		return nil
 	}
-	if how != nil && how.maxAge > 0 {
+	if how != nil {
+		how.at = o.tail
 		o.ageOwnLocked(how.maxAge)
 	}
 	o.appendPublishLocked(size, o.stampLocked(how), subject, reply, hdr, data)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,6 +49,7 @@ type outboxModel struct {
 type heldFrame struct {
 	wire    string
 	n       int
+	at      uint64 // its position in the outbox
 	counted bool
 }
 
@@ -95,7 +97,8 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	if m.attached && m.heldSize >= max(int(m.limits.bytes), minWindow) {
 		return // it would wait for the writer, which is this goroutine
 	}
-	err := m.box.publish("s", reply, hdr, data, nil)
+	how := handling{}
+	err := m.box.publish("s", reply, hdr, data, &how)
 	full := m.heldSize >= int(m.limits.bytes) || m.limits.msgs > 0 && len(m.held) >= int(m.limits.msgs)
 	switch {
 	case m.attached, !full && m.limits.bytes > 0:
@@ -122,7 +125,7 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	}
 	frame := fmt.Sprintf("%s%d\r\n%s%s\r\n", head, len(hdr)+len(data), hdr, data)
 	require.Equal(m.t, len(frame), publishSize("s", reply, hdr, data))
-	m.held = append(m.held, heldFrame{wire: frame, n: m.accepted})
+	m.held = append(m.held, heldFrame{wire: frame, n: m.accepted, at: how.at})
 	m.heldSize += len(frame)
 	m.accepted++
 	if !m.attached {
@@ -178,6 +181,27 @@ func (m *outboxModel) purge() {
 	}
 	m.held = m.held[:kept]
 	m.want.Purged += uint64(len(msgs))
+}
+
+// withdraw takes one publish back, wherever it is.
+func (m *outboxModel) withdraw(which int) {
+	if len(m.held) == 0 {
+		return
+	}
+	i := which % len(m.held)
+	h := m.held[i]
+	begun := i == 0 && len(m.wire) > 0 && strings.HasPrefix(h.wire, string(m.wire))
+	if !m.box.withdraw(h.at) {
+		require.True(m.t, m.inHand || begun, "message %d was not withdrawn", h.n)
+		return
+	}
+	require.False(m.t, m.box.withdraw(h.at), "twice")
+	m.heldSize -= len(h.wire)
+	m.held = slices.Delete(m.held, i, i+1)
+	m.want.Withdrawn++
+	if !h.counted {
+		m.purgedFresh++
+	}
 }
 
 // answer sends the PONG for the oldest PING that the server has seen.
@@ -339,9 +363,10 @@ func (m *outboxModel) detach(part byte) {
 	m.attached = false
 	if part%3 == 0 && m.limits.overflow == OverflowReject && m.limits.bytes > 0 && m.limits.msgs == 0 && m.heldSize < int(m.limits.bytes) {
 		// A publish between the end of the session and that of its writer.
-		require.NoError(m.t, m.box.publish("s", "", nil, payloadOf(m.accepted, 30), nil))
+		how := handling{}
+		require.NoError(m.t, m.box.publish("s", "", nil, payloadOf(m.accepted, 30), &how))
 		frame := fmt.Sprintf("PUB s %d\r\n%s\r\n", 30, payloadOf(m.accepted, 30))
-		m.held = append(m.held, heldFrame{wire: frame, n: m.accepted})
+		m.held = append(m.held, heldFrame{wire: frame, n: m.accepted, at: how.at})
 		m.heldSize += len(frame)
 		m.accepted++
 		m.want.MaxMsgs = max(m.want.MaxMsgs, len(m.held))
@@ -421,6 +446,8 @@ func (m *outboxModel) step(op, arg byte) {
 			m.purge()
 		case 1, 2:
 			m.answer()
+		case 3:
+			m.withdraw(int(arg) / 8)
 		default:
 			m.detach(arg)
 		}
@@ -444,9 +471,9 @@ func (m *outboxModel) finish() {
 		m.check()
 	}
 	require.Empty(m.t, m.held, "not everything arrived")
-	require.EqualValues(m.t, m.accepted, m.arrived+int(m.want.Purged+m.want.Undelivered))
+	require.EqualValues(m.t, m.accepted, m.arrived+int(m.want.Purged+m.want.Withdrawn+m.want.Undelivered))
 	if m.limits.overflow == OverflowReject {
-		require.Equal(m.t, m.want.Buffered, m.want.Replayed+m.want.Purged-m.purgedFresh)
+		require.Equal(m.t, m.want.Buffered, m.want.Replayed+m.want.Purged+m.want.Withdrawn-m.purgedFresh)
 	}
 	require.Zero(m.t, m.owed)
 	require.Empty(m.t, m.wire)

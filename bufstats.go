@@ -27,6 +27,9 @@ type BufferStats struct {
 	// those that were too old, and Undelivered all that were accepted and given
 	// up, for any reason, those two included.
 	Dropped, Expired, Undelivered uint64
+	// Withdrawn counts the requests that were not sent because their callers had
+	// given up before.
+	Withdrawn uint64
 	// Purged counts what PurgeBuffer has handed back.
 	Purged uint64
 	// InDoubt counts the messages that the operating system had taken and that
@@ -37,9 +40,9 @@ type BufferStats struct {
 
 // boxCounters are the counters behind BufferStats, under the outbox's lock.
 type boxCounters struct {
-	buffered, replayed, rejected, purged, inDoubt uint64
-	dropped, expired, undelivered                 uint64
-	peakMsgs, peakBytes                           int64
+	buffered, replayed, rejected, purged, withdrawn, inDoubt uint64
+	dropped, expired, undelivered                            uint64
+	peakMsgs, peakBytes                                      int64
 
 	replayLeft int64  // publishes of before this session that are still held
 	sent       uint64 // publishes that kernels have taken
@@ -172,7 +175,7 @@ func (o *outbox) bufferStatsLocked() BufferStats {
 		Dropped: c.dropped, Expired: c.expired, Undelivered: c.undelivered,
 		MaxMsgs: int(c.peakMsgs), MaxBytes: int(c.peakBytes),
 		Buffered: c.buffered, Replayed: c.replayed, Rejected: c.rejected,
-		Purged: c.purged, InDoubt: c.inDoubt,
+		Purged: c.purged, Withdrawn: c.withdrawn, InDoubt: c.inDoubt,
 	}
 }
 
@@ -215,10 +218,11 @@ func (o *outbox) purge() []*Msg {
 		begun := k.pos < o.inHand || k.pos == o.sent.pos && o.part > 0
 		if f.isHeld() && !begun {
 			msgs = append(msgs, decodePublish(k.bytes()))
+			o.gone = min(o.gone, k.pos)
 			o.killLocked(k)
 		}
 	}
-	if o.state == boxDetached {
+	if o.state == boxDetached && !o.settling {
 		o.skipDeadLocked()
 		o.freeLocked()
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // chunkBytes makes a chunk, header included, 64 KiB.
-const chunkBytes = 64<<10 - 32
+const chunkBytes = 64<<10 - 40
 
 // A chunk is one piece of the outbox. Frames are written from the front; the
 // index, one entry for each frame that begins in this chunk, grows from the
@@ -24,6 +24,7 @@ type chunk struct {
 	base   uint64 // position of buf[0] in the outbox
 	used   int    // bytes of frames
 	frames int    // frames that begin here
+	first  uint64 // position of the first of them
 	buf    [chunkBytes]byte
 }
 
@@ -83,6 +84,9 @@ func (c *chunk) stamp(i int) stamp {
 // addFrame enters a frame that begins at used. The caller has seen that room
 // for the entry is left.
 func (c *chunk) addFrame(f frameInfo, at stamp) {
+	if c.frames == 0 {
+		c.first = c.end()
+	}
 	e := c.entry(c.frames)
 	binary.NativeEndian.PutUint32(e, uint32(f))
 	binary.NativeEndian.PutUint32(e[4:], uint32(at))
@@ -117,6 +121,20 @@ func (k *cursor) step() {
 	k.pos += uint64(k.c.frame(k.i).size())
 	k.i++
 	k.settle()
+}
+
+// seek returns a cursor at the frame that begins at pos, searching from k on.
+func (k cursor) seek(pos uint64) (cursor, bool) {
+	k.settle()
+	for c := k.c.next; c != nil && (c.frames == 0 || c.first <= pos); c = c.next {
+		if c.frames > 0 {
+			k = cursor{c: c, pos: c.first}
+		}
+	}
+	for k.pos < pos && k.i < k.c.frames {
+		k.step()
+	}
+	return k, k.pos == pos && k.i < k.c.frames
 }
 
 // bytes copies the frame out of the chunks.

@@ -47,8 +47,30 @@ func (o *outbox) killLocked(k cursor) {
 	if k.pos < o.replayTo && o.count.replayLeft > 0 {
 		o.count.replayLeft--
 	}
-	o.gone = min(o.gone, k.pos)
 	delete(o.ages, k.pos)
+}
+
+// withdraw takes back the publish at a position for a caller that has given it
+// up, unless the writer has begun to send it. That is nobody else's loss: it is
+// not reported, and a flush does not miss it.
+func (o *outbox) withdraw(pos uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last == nil || pos < o.sent.pos || pos < o.inHand || pos == o.sent.pos && o.part > 0 {
+		return false
+	}
+	k, ok := o.sent.seek(pos)
+	if !ok || !k.c.frame(k.i).isHeld() {
+		return false
+	}
+	o.killLocked(k)
+	o.count.withdrawn++
+	if o.state == boxDetached && !o.settling {
+		o.skipDeadLocked()
+		o.freeLocked()
+	}
+	o.releaseWaitersLocked()
+	return true
 }
 
 // giveUpLocked kills a publish for a reason that the program is told.
@@ -59,6 +81,7 @@ func (o *outbox) giveUpLocked(k cursor, reason error) {
 		at := time.Now().Add(-o.ageLocked(k))
 		o.given.add(size, at, reason, func() *Msg { return decodePublish(k.bytes()) })
 	}
+	o.gone = min(o.gone, k.pos)
 	o.killLocked(k)
 }
 

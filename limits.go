@@ -40,6 +40,7 @@ type handling struct {
 	ctx      context.Context // ends a wait
 	noBuffer bool            // refuse rather than buffer
 	maxAge   time.Duration   // give up rather than send later than this; 0: no limit
+	at       uint64          // result: the position of the frame
 }
 
 // verdict is what becomes of a publish at this moment.
@@ -153,8 +154,11 @@ func (o *outbox) dropNewLocked(size int, subject, reply string, hdr, data []byte
 	})
 }
 
-// ageOwnLocked notes the age limit of the frame that is appended next.
+// ageOwnLocked notes the age limit of the frame that is appended next, if any.
 func (o *outbox) ageOwnLocked(d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	if o.ages == nil {
 		o.ages = make(map[uint64]time.Duration)
 	}

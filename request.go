@@ -50,6 +50,7 @@ type requests struct {
 type requestWaiter struct {
 	token string
 	reply chan *Msg
+	sent  handling // of its publish
 }
 
 var requestWaiters = sync.Pool{New: func() any {
@@ -169,7 +170,8 @@ func (r *requests) close() {
 // Errors: those of Publish; ErrNoResponders if nobody listens on subject;
 // ErrTimeout; ErrConnectionClosed. A server that is lost meanwhile does not end
 // the wait: without a server the request is buffered like any publish, and a
-// reply may come once there is one again.
+// reply may come once there is one again. A request that is still unsent when
+// the wait ends is not sent any more.
 func (nc *Conn) Request(subject string, data []byte, timeout time.Duration) (*Msg, error) {
 	return nc.requestFor(timeout, subject, nil, data)
 }
@@ -242,7 +244,8 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 	if err != nil {
 		return nil, err
 	}
-	if err := nc.publish(subject, reply, hdr, data, nil); err != nil {
+	w.sent = handling{}
+	if err := nc.publish(subject, reply, hdr, data, &w.sent); err != nil {
 		nc.requests.finish(w)
 		return nil, err
 	}
@@ -250,17 +253,20 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 	select {
 	case m = <-w.reply:
 		requestWaiters.Put(w)
+		return finalReply(m)
 	case <-done:
-		var got bool
-		if m, got = nc.requests.finish(w); !got {
-			return nil, errNextDone
-		}
 	case <-timeout:
-		var got bool
-		if m, got = nc.requests.finish(w); !got {
-			return nil, errNextDone
-		}
 	}
+	at := w.sent.at
+	m, got := nc.requests.finish(w)
+	if !got {
+		nc.out.withdraw(at)
+		return nil, errNextDone
+	}
+	return finalReply(m)
+}
+
+func finalReply(m *Msg) (*Msg, error) {
 	switch {
 	case m == nil:
 		return nil, ErrConnectionClosed
