@@ -39,6 +39,7 @@ func TestReplayThatIsCutHalfWayLosesNothingUnsent(t *testing.T) {
 		if p.n > 0 && down.Load() {
 			return
 		}
+		_ = p.SetReadBuffer(32 << 10) // the same on this side
 		if _, ok := p.welcome(); !ok {
 			return
 		}
@@ -91,7 +92,7 @@ func TestReplayThatIsCutHalfWayLosesNothingUnsent(t *testing.T) {
 	// What is missing was in the hands of the kernel when the server cut.
 	t.Logf("%d of %d messages were with the kernel when the connection was cut, and never read", inDoubt, messages)
 	require.LessOrEqual(t, inDoubt, taken.wholeFrames(1000+len("PUB foo 1000\r\n\r\n"))-(messages-inDoubt))
-	require.Less(t, inDoubt, 2000)
+	require.Less(t, inDoubt, 500, "the sockets are small, so the kernels cannot have had more")
 }
 
 // takenDialer counts the bytes that the kernel took on each connection.
