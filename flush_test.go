@@ -78,6 +78,15 @@ func pingsOut(nc *Conn) int {
 	return len(nc.pings.fifo)
 }
 
+// oneFlushParked reports whether a flush waits for the next session.
+func oneFlushParked(nc *Conn) func() bool {
+	return func() bool {
+		nc.pings.mu.Lock()
+		defer nc.pings.mu.Unlock()
+		return len(nc.pings.parked) == 1
+	}
+}
+
 // Flushes that time out leave nothing behind, connected or not.
 func TestFlushesThatTimeOutDoNotPileUp(t *testing.T) {
 	t.Parallel()
@@ -156,11 +165,7 @@ func TestFlushDuringAnOutage(t *testing.T) {
 	require.NoError(t, nc.Publish("bar", []byte("x")))
 	result := make(chan error, 1)
 	go func() { result <- nc.FlushTimeout(patience) }() // ends with the reconnect
-	soon(t, func() bool {
-		nc.pings.mu.Lock()
-		defer nc.pings.mu.Unlock()
-		return len(nc.pings.parked) == 1
-	}, "the flush does not wait")
+	soon(t, oneFlushParked(nc), "the flush does not wait")
 	require.NoError(t, s.Start())
 	require.NoError(t, got(t, result, "flush"))
 	n, err := nc.Buffered()
@@ -209,11 +214,7 @@ func TestFlushDoesNotLieAboutACutReplay(t *testing.T) {
 	}
 	result := make(chan error, 1)
 	go func() { result <- nc.FlushTimeout(patience) }() // ends with the cut
-	soon(t, func() bool {
-		nc.pings.mu.Lock()
-		defer nc.pings.mu.Unlock()
-		return len(nc.pings.parked) == 1
-	}, "the flush does not wait")
+	soon(t, oneFlushParked(nc), "the flush does not wait")
 	phase.Store(2)
 	require.ErrorIs(t, got(t, result, "flush"), ErrConnectionClosed)
 	got(t, back, "reconnect")

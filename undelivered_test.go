@@ -307,11 +307,7 @@ func TestFlushDoesNotLieAboutWhatWasGivenUp(t *testing.T) {
 			require.NoError(t, nc.Publish("foo", []byte("first")))
 			result := make(chan error, 1)
 			go func() { result <- nc.FlushTimeout(patience) }() // ends with the reconnect
-			soon(t, func() bool {
-				nc.pings.mu.Lock()
-				defer nc.pings.mu.Unlock()
-				return len(nc.pings.parked) == 1
-			}, "the flush does not wait")
+			soon(t, oneFlushParked(nc), "the flush does not wait")
 			tc.lose(nc)
 			require.NoError(t, s.Start())
 			require.ErrorIs(t, got(t, result, "flush"), ErrMsgsGivenUp)
