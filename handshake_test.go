@@ -318,6 +318,24 @@ func TestHandshakeShortPassword(t *testing.T) {
 	}
 }
 
+// Nor may it hide that the words are about credentials when there are more of
+// them: programs and the rule of twice the same go by how they begin.
+func TestHandshakeShortPasswordLongText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]error{
+		"Authorization Violation - no": ErrAuthorization, "User Authentication Expired since noon": ErrAuthExpired,
+	} {
+		s := scripted(t, func(p *peerConn) {
+			p.say("INFO {}\r\n")
+			p.line()
+			p.line()
+			p.say("-ERR '%s'\r\n", text)
+		})
+		_, err := Connect(s.url(), UserInfo("joe", "a"))
+		require.Equal(t, want, refusedAs(err), "%v", err)
+	}
+}
+
 // The socket of a failed handshake is closed, and the server's words are heard
 // even if CONNECT could not be written.
 func TestHandshakeWriteError(t *testing.T) {

@@ -65,7 +65,7 @@ func TestReplayThatIsCutHalfWayLosesNothingUnsent(t *testing.T) {
 	lost, onLost := lossEvents()
 	back, onBack := connEvents()
 	taken := &takenDialer{dialer: dialer}
-	nc := connectTo(t, s.url(), append(fast(), onLost, ReconnectHandler(onBack), SetCustomDialer(taken))...)
+	nc := connectTo(t, s.url(), append(fast(), onLost, quiet(), ReconnectHandler(onBack), SetCustomDialer(taken))...)
 	down.Store(true)
 	s.mu.Lock()
 	s.conns[0].cut()
@@ -230,7 +230,7 @@ func TestFrameCutAtEveryByte(t *testing.T) {
 	for k := range len(frame) {
 		proxy := faultproxy.Run(t, s.Addr())
 		back, onBack := connEvents()
-		nc := connectTo(t, proxy.URL(), append(fast(), ReconnectHandler(onBack))...)
+		nc := connectTo(t, proxy.URL(), append(fast(), quiet(), ReconnectHandler(onBack))...)
 		proxy.Live().CutFrame(faultproxy.Up, faultproxy.FrameCut{Byte: k})
 		require.NoError(t, nc.Publish("foo", numbered(k, 7)))
 		got(t, back, "reconnect")
@@ -259,7 +259,7 @@ func TestTornFrameIsSentAgainWhole(t *testing.T) {
 	for k := range 2 * frame {
 		d := &tearingDialer{}
 		back, onBack := connEvents()
-		nc := connectTo(t, s.URL(), append(fast(), ReconnectHandler(onBack), SetCustomDialer(d))...)
+		nc := connectTo(t, s.URL(), append(fast(), quiet(), ReconnectHandler(onBack), SetCustomDialer(d))...)
 		require.NoError(t, nc.Flush())
 		d.last.Load().tearAfter(k)
 		require.NoError(t, nc.Publish("foo", numbered(1, 7)))
@@ -437,7 +437,7 @@ func TestManyCutsUnderLoad(t *testing.T) {
 	require.NoError(t, sub.SetPendingLimits(-1, -1))
 	require.NoError(t, sub.conn.Flush())
 	back, onBack := connEvents()
-	nc := connectTo(t, proxy.URL(), append(fast(), ReconnectHandler(onBack))...)
+	nc := connectTo(t, proxy.URL(), append(fast(), quiet(), ReconnectHandler(onBack))...)
 	n := 0
 	for range 20 {
 		for range 500 {
