@@ -33,7 +33,7 @@ func TestRequestIsWithdrawn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(m.Data))
 	}
-	require.EqualValues(t, 2, nc.BufferStats().Replayed)
+	wantReplayed(t, nc, 2)
 }
 
 // Withdrawing finds the right frame wherever it is, and leaves what the writer
