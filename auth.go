@@ -32,20 +32,22 @@ func credentialsFor(o *Options, u *url.URL) (credentials, error) {
 	return c, nil
 }
 
+// shortSecret is the length up to which a secret is left in a text: it is more
+// likely to be a part of an ordinary word.
+const shortSecret = 4
+
 // hide takes the credentials out of a text that the server sent: one that does
-// not understand CONNECT may send all of it back. The texts that every server
-// has are left alone, for a password may be a word of them.
+// not understand CONNECT may send all of it back. Texts that mean something to
+// this library are left alone, for a password may be a word of them.
 func (c *credentials) hide(text string) string {
-	for _, row := range serverErrors {
-		if strings.EqualFold(text, row.text) {
-			return text
-		}
-	}
 	if i := strings.Index(text, "CONNECT {"); i >= 0 {
 		text = text[:i] + "CONNECT …"
 	}
+	if kind, _ := classify(text); kind != errFatal {
+		return text
+	}
 	for _, secret := range []string{c.password, c.token} {
-		if secret == "" {
+		if len(secret) <= shortSecret {
 			continue
 		}
 		text = strings.ReplaceAll(text, secret, "xxxxx")

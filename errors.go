@@ -150,9 +150,12 @@ var serverErrors = []serverError{
 	{ACCOUNT_AUTHENTICATION_EXPIRED_ERR, true, errAuth, ErrAccountAuthExpired},
 }
 
+// maxErrText is how much of an -ERR line is kept.
+const maxErrText = 1024
+
 // errText takes the text out of what follows "-ERR" on a line.
 func errText(arg []byte) string {
-	return strings.Trim(strings.TrimSpace(string(arg)), "'")
+	return strings.Trim(strings.TrimSpace(string(arg[:min(len(arg), maxErrText)])), "'")
 }
 
 // classify maps the text of an -ERR line to what it does and to the error that
