@@ -17,20 +17,28 @@
 // While there is a server, a writer drains the outbox into the socket. When the
 // server is lost the writer goes, and the ring, with all that the operating
 // system has not taken, is the reconnect buffer: Publish goes on and returns at
-// once, up to [ReconnectBufSize], beyond which it returns
-// [ErrReconnectBufExceeded]. When there is a server again the subscriptions are
-// made again, then what was buffered is sent in its order, then what is
-// published meanwhile. A failure in the middle of that changes nothing: what was
-// not taken is still there for the next attempt, and a message of which only a
-// part was taken is sent again from its first byte.
+// once, up to [ReconnectBufSize] bytes and [ReconnectBufMsgs] messages, beyond
+// which [ReconnectBufOverflow] decides; by default it returns
+// [ErrReconnectBufExceeded]. [Conn.BufferStats] shows what is held.
+//
+// When there is a server again the subscriptions are made again, then what was
+// buffered is sent in its order, then what is published meanwhile. A failure in
+// the middle of that changes nothing: what was not taken is still there for the
+// next attempt, and a message of which only a part was taken is sent again from
+// its first byte.
 //
 // No call waits for a dial, a handshake or the sending of the buffer. Only where
-// a connected socket is behind by the whole buffer does Publish wait for it.
+// a connected socket is behind by the whole buffer, or where [OverflowBlock] asks
+// for it, does Publish wait.
 //
 // # What is guaranteed, and what not
 //
 // A message that Publish accepted and that has not been handed to the operating
 // system is sent while the process lives and a server comes back, once, in order.
+// What the client gives up instead, because an overflow policy or a maximum age
+// says so, a new server would not take it, or the connection is closed, is
+// reported to the [UndeliveredHandler].
+//
 // A message that was handed over may be lost when the connection breaks at that
 // moment: [Conn.Flush] returns nil only when the server has processed everything
 // published before it.
