@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"time"
@@ -93,7 +94,7 @@ func (c *connector) connect(ctx context.Context, u *url.URL) (*session, error) {
 // handshake takes INFO, sends CONNECT and PING and waits for PONG. One deadline
 // covers it all.
 func (c *connector) handshake(ctx context.Context, s *session, u *url.URL) error {
-	if err := s.conn.SetDeadline(time.Now().Add(c.opts.Timeout)); err != nil {
+	if err := setDeadline(s.conn, time.Now().Add(c.opts.Timeout)); err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
@@ -127,8 +128,17 @@ func (c *connector) handshake(ctx context.Context, s *session, u *url.URL) error
 		return ErrConnectionClosed
 	}
 	s.rest = in.buf
-	if err := s.conn.SetDeadline(time.Time{}); err != nil {
+	if err := setDeadline(s.conn, time.Time{}); err != nil {
 		return &connectError{s.name, stepConnect, err}
+	}
+	return nil
+}
+
+// setDeadline does not mind that a pipe's other end is closed already: the next
+// read says so better.
+func setDeadline(conn net.Conn, t time.Time) error {
+	if err := conn.SetDeadline(t); !errors.Is(err, io.ErrClosedPipe) {
+		return err
 	}
 	return nil
 }
