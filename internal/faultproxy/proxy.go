@@ -217,13 +217,13 @@ func (p *Proxy) admit(tcp *net.TCPConn) {
 	c := newConn(p, tcp, p.accepted, p.upstream)
 	c.silent = mode == Silent
 	if !c.silent {
-		todo := p.later
+		faults := p.later
 		for _, edit := range p.next {
-			edit(&todo)
+			edit(&faults)
 		}
 		p.next = nil
-		c.up.begin(todo.up)
-		c.down.begin(todo.down)
+		c.up.begin(faults.up)
+		c.down.begin(faults.down)
 	}
 	p.live = append(p.live, c)
 	p.running[c] = struct{}{}
