@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -58,6 +59,8 @@ func parseServerURL(s string) (*url.URL, error) {
 		return nil, urlError(u, "a host is missing")
 	case bare && strings.Count(u.Host, ":") > 1:
 		return nil, urlError(u, "an IPv6 address needs brackets")
+	case !bare && !isIPv6(u.Hostname()):
+		return nil, urlError(u, "only an IPv6 address stands in brackets")
 	case strings.Contains(u.Host, ","):
 		return nil, urlError(u, "one server is wanted here, not a list")
 	}
@@ -68,6 +71,15 @@ func parseServerURL(s string) (*url.URL, error) {
 		return nil, urlError(u, "port %q is not in 1-65535", u.Port())
 	}
 	return u, nil
+}
+
+// isIPv6 tells whether host is an IPv6 address, with a zone that a URL can carry
+// unescaped (RFC 6874, section 2) or none.
+func isIPv6(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Is6() && !strings.ContainsFunc(a.Zone(), func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~", r))
+	})
 }
 
 func urlError(u *url.URL, format string, args ...any) error {
