@@ -30,7 +30,7 @@ func TestOutboxSwitchedOff(t *testing.T) {
 	box.attach(nil, nil, nil)
 	require.NoError(t, box.publish("foo", "", nil, []byte("x"), nil))
 	box.detach()
-	box.rewind()
+	box.rewind(0)
 	require.Positive(t, box.buffered(), "what was accepted while connected is kept")
 	require.ErrorIs(t, box.publish("foo", "", nil, nil, nil), ErrReconnectBufExceeded)
 }
@@ -79,7 +79,7 @@ func TestOutboxBackPressure(t *testing.T) {
 			tc.free(box)
 			require.ErrorIs(t, got(t, result, "publish"), tc.want)
 			box.detach()
-			box.rewind()
+			box.rewind(0)
 			box.abandon(ErrConnectionClosed)
 		})
 	}

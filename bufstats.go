@@ -207,7 +207,7 @@ func (nc *Conn) PurgeBuffer() []*Msg { return nc.out.purge() }
 // purge takes all publishes back but those that the writer has in its hands.
 func (o *outbox) purge() []*Msg {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	if o.last == nil {
 		return nil
 	}

@@ -42,6 +42,7 @@ type Conn struct {
 
 	onUndelivered UndeliveredCB
 	undelivered   reporter
+	watermarks    watermarkTeller
 
 	maxPayload atomic.Int64 // of the last INFO
 	headers    atomic.Bool  // of the last INFO
@@ -114,6 +115,10 @@ func newConn(o Options, pool *serverPool) *Conn {
 	}, &nc.Statistics)
 	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
 		nc.out.listen(nc.report, &nc.undelivered.full)
+	}
+	nc.out.pace.rate = float64(max(0, o.ReconnectReplayRate))
+	if o.WatermarkCB != nil && o.ReconnectBufSize > 0 {
+		nc.out.watch(o.ReconnectBufHigh, o.ReconnectBufLow, nc.markCrossed)
 	}
 	nc.pings = &pings{box: nc.out}
 	nc.subs = newRegistry(nc.out)
@@ -234,7 +239,7 @@ func (nc *Conn) swapIn(s *session) bool {
 	nc.mu.Unlock()
 	if !ok {
 		nc.out.detach()
-		nc.out.rewind()
+		nc.out.rewind(0)
 		s.conn.Close()
 		return false
 	}
