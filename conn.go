@@ -50,12 +50,13 @@ type Conn struct {
 
 	mu sync.Mutex
 	// Under mu.
-	state   statusMachine
-	session *session // nil while there is none
-	info    serverInfo
-	pool    *serverPool
-	lastErr error
-	greeted bool // the ConnectHandler's event has been
+	state    statusMachine
+	session  *session // nil while there is none
+	info     serverInfo
+	pool     *serverPool
+	lastErr  error
+	greeted  bool // the ConnectHandler's event has been
+	draining drainMode
 }
 
 // Connect makes a connection to one of the given servers, separated by commas:
@@ -234,6 +235,7 @@ func (nc *Conn) swapIn(s *session) bool {
 		nc.session = s
 		nc.pool.current.reconnects = 0
 		nc.pool.current.lastAuthErr = nil
+		nc.resumeDrainLocked()
 	}
 	o := nc.Opts
 	nc.mu.Unlock()

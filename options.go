@@ -104,6 +104,8 @@ type Options struct {
 	ReconnectJitterTLS time.Duration
 	// Timeout is for dialling, and again for the handshake. 0: 2 s.
 	Timeout time.Duration
+	// DrainTimeout is how long subscriptions may take to drain. 0 or less: no time.
+	DrainTimeout time.Duration
 	// FlusherTimeout is how long the operating system may take no byte of ours
 	// before the connection counts as lost. 0 or less: for ever.
 	FlusherTimeout time.Duration
@@ -196,6 +198,7 @@ func GetDefaultOptions() Options {
 		SubChanLen:         DefaultMaxChanLen,
 		ReconnectBufSize:   DefaultReconnectBufSize,
 		FlusherTimeout:     DefaultFlusherTimeout,
+		DrainTimeout:       DefaultDrainTimeout,
 	}
 }
 

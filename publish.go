@@ -13,6 +13,7 @@ import (
 //
 // Errors: ErrBadSubject, ErrMaxPayload, ErrReconnectBufExceeded without a
 // server when the buffer is full (or off), ErrConnectionClosed,
+// ErrConnectionDraining once a draining connection has begun its last flush,
 // ErrInvalidConnection. With an error the message was not taken. data may be
 // reused at once.
 func (nc *Conn) Publish(subject string, data []byte) error {
@@ -68,7 +69,11 @@ func (nc *Conn) publish(subject, reply string, hdr, data []byte, how *handling) 
 		}
 		return ErrMaxPayload
 	}
-	return nc.out.publish(subject, reply, hdr, data, how)
+	err := nc.out.publish(subject, reply, hdr, data, how)
+	if err == ErrConnectionDraining && nc.IsClosed() {
+		return ErrConnectionClosed
+	}
+	return err
 }
 
 // badSubject: empty, or with white space, which would end it on the wire.

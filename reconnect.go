@@ -50,7 +50,7 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		return false // Close took it
 	}
 	nc.session = nil
-	if lost.fatal || !nc.Opts.AllowReconnect {
+	if lost.fatal || !nc.Opts.AllowReconnect || nc.draining == drainOrClose {
 		nc.state.move(DISCONNECTED)
 		nc.mu.Unlock()
 		nc.shut(ending{lost: true, err: lost.err})
