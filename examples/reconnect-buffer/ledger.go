@@ -1,6 +1,10 @@
 package main
 
-import "sync"
+import (
+	"context"
+	"errors"
+	"sync"
+)
 
 // A ledger knows of every message what has become of it. Three parties write
 // to it, none of which takes another's word:
@@ -20,6 +24,7 @@ type ledger struct {
 	taken     set
 	delivered set
 	refused   map[string]int // by the text of Publish's error
+	cut       int            // not taken, because the run ended while Publish waited
 	repeated  int
 	disorder  int // first deliveries behind a higher number
 	damaged   int // delivered, but not one of our messages
@@ -45,11 +50,14 @@ func (l *ledger) issue() int {
 func (l *ledger) publish(n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
+	switch {
+	case err == nil:
+		l.accepted.add(n)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		l.cut++
+	default:
 		l.refused[err.Error()]++
-		return
 	}
-	l.accepted.add(n)
 }
 
 // open notes a new connection of the publisher and returns its index, with what

@@ -10,13 +10,14 @@
 //
 //	go run ./examples/reconnect-buffer
 //	go run ./examples/reconnect-buffer -for 1m -outage 5s -buf-bytes 1000000
+//	go run ./examples/reconnect-buffer -rate 20000 -buf-msgs 500 -overflow drop-oldest
 //	go run ./examples/reconnect-buffer -url nats://127.0.0.1:4222
 //
 // With -url the server is yours: take it down and bring it back as you like.
 // Ctrl-C ends the run with its report.
 //
-// The parts: publisher.go and subscriber.go are the two programs; outages.go
-// takes the server down; tap.go watches the publisher's sockets and scanner.go
+// The parts: publisher.go and subscriber.go are the two programs, blocked.go times
+// their waits; outages.go takes the server down; tap.go watches the publisher's sockets and scanner.go
 // finds the messages in what went through them; ledger.go writes it all down,
 // tally.go adds it up, timeline.go has the times; display.go and report.go print.
 package main

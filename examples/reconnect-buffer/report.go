@@ -23,6 +23,8 @@ type report struct {
 	settled bool
 	// unsent messages were still in the buffer when the program stopped waiting.
 	unsent int
+	// blocked: how long Publish waited; nil: not known.
+	blocked *blocked
 }
 
 // code is the exit status: 1 if a message was lost that never left the process.
@@ -59,6 +61,12 @@ func (r *report) writeMessages(w io.Writer) {
 	row(w, "refused by Publish", refused, "")
 	for _, text := range slices.Sorted(maps.Keys(r.refused)) {
 		row(w, "", r.refused[text], text)
+	}
+	if r.cut > 0 {
+		row(w, "not taken", r.cut, "the run ended while Publish waited")
+	}
+	if b := r.blocked; b != nil && b.calls > 0 {
+		fmt.Fprintf(w, "  %-30s %12s   in %s, the longest %s\n", "Publish was blocked for", milli(b.total), plural(b.calls, "call"), milli(b.longest))
 	}
 	row(w, "delivered", r.delivered, "")
 	row(w, "repeated", r.repeated, "")
@@ -130,6 +138,13 @@ func (r *report) listOutages(w io.Writer, up string) {
 		fmt.Fprintf(w, "  %4d  %-20s %12s %18s   %*s\n",
 			i+1, how, milli(o.away(r.ended)), commas(o.backlog), len(up)+len(" to empty"), drain)
 	}
+}
+
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return commas(n) + " " + what
 }
 
 func milli(d time.Duration) string {

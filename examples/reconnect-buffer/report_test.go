@@ -65,6 +65,23 @@ func TestReport(t *testing.T) {
 	assert.Zero(t, r.code())
 }
 
+func TestReportOfAPublisherThatWaited(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.blocked = new(blocked)
+	assert.NotContains(t, r.String(), "blocked")
+	assert.NotContains(t, r.String(), "not taken")
+
+	r.blocked.calls, r.blocked.total, r.blocked.longest = 1000, 3*time.Second, 1500*time.Millisecond
+	r.cut = 1
+	text := r.String()
+	assert.Equal(t, "3000.0", figure(t, text, "Publish was blocked for"))
+	assert.Contains(t, text, "in 1,000 calls, the longest 1500.0 ms")
+	assert.Equal(t, "1", figure(t, text, "not taken"))
+	r.blocked.calls = 1
+	assert.Contains(t, r.String(), "in 1 call,")
+}
+
 func TestReportOfFailure(t *testing.T) {
 	t.Parallel()
 	r := sampleReport()

@@ -24,6 +24,11 @@ type config struct {
 	bufBytes int           // nats.ReconnectBufSize
 	bufMsgs  int           // nats.ReconnectBufMsgs
 	live     bool          // draw a live line
+
+	overflow   nats.OverflowPolicy
+	maxAge     time.Duration // nats.ReconnectBufMaxAge
+	replayRate int           // nats.ReconnectReplayRate
+
 	patience time.Duration // how long the end may wait for a server
 }
 
@@ -37,7 +42,6 @@ type job struct {
 	keeper   *keeper // nil if the server is the user's
 	pub      *publisher
 	sub      *subscriber
-	unsent   int // messages in the buffer when waiting was given up
 }
 
 // run publishes for the configured time, or until the context ends, and returns
@@ -92,34 +96,25 @@ func (j *job) connect(ctx context.Context, url string) (err error) {
 func (j *job) publish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, j.duration)
 	defer cancel()
-	var kept error
-	var keeping sync.WaitGroup
+	var kept, published error
+	var both sync.WaitGroup
 	if j.keeper != nil {
 		// Owned here: ends with the context, or ends it if a start fails.
-		keeping.Go(func() {
+		both.Go(func() {
 			defer cancel()
 			kept = j.keeper.run(ctx)
 		})
 	}
-	published := make(chan error, 1)
-	// Owned here: ends with the context, or when the connection is closed.
-	go func() {
+	// Owned here: ends with the context, even while Publish waits, or ends it
+	// when the connection is closed.
+	both.Go(func() {
 		defer cancel()
-		published <- j.pub.run(ctx)
-	}()
+		published = j.pub.run(ctx)
+	})
 	<-ctx.Done()
 	j.display.event("publishing is over, waiting up to %v for the rest", j.patience)
-	keeping.Wait()
-	select {
-	case err := <-published:
-		return errors.Join(kept, err)
-	case <-time.After(j.patience):
-		// It waits in Publish for a server that reads nothing. Close ends that.
-		j.unsent, _ = j.pub.buffered()
-		j.pub.nc.Close()
-		<-published
-		return kept
-	}
+	both.Wait()
+	return errors.Join(kept, published)
 }
 
 // finish waits until everything that was accepted is delivered, or no server has
@@ -127,14 +122,12 @@ func (j *job) publish(ctx context.Context) error {
 func (j *job) finish() *report {
 	ctx, cancel := context.WithTimeout(context.Background(), j.patience)
 	defer cancel()
-	err := j.pub.flush(ctx)
+	err := persist(ctx, j.pub.nc)
 	if err == nil {
 		err = j.sub.settle(ctx)
 	}
 	r := &report{embedded: j.keeper != nil, settled: err == nil, ended: time.Now()}
-	if n, _ := j.pub.buffered(); n > 0 && !r.settled {
-		j.unsent = n
-	}
+	unsent, _ := j.pub.buffered()
 	j.tap.leaving.Store(true)
 	// Only after Close has the tap seen the last write return, which may be
 	// later than the answer to what was written.
@@ -142,8 +135,9 @@ func (j *job) finish() *report {
 	j.sub.nc.Close()
 	r.outages = j.timeline.outages()
 	r.tally = j.ledger.tally(r.settled)
+	r.blocked = &j.pub.blocked
 	// Close may have sent some of what was in the buffer.
-	r.unsent = min(j.unsent, r.kept)
+	r.unsent = min(unsent, r.kept)
 	return r
 }
 

@@ -6,6 +6,7 @@ import "maps"
 type tally struct {
 	accepted  int
 	refused   map[string]int // by error
+	cut       int            // not taken, because the run ended while Publish waited
 	delivered int            // different messages of those accepted
 	repeated  int            // deliveries beyond the first
 	disorder  int            // deliveries behind a higher number
@@ -37,6 +38,7 @@ func (l *ledger) tally(settled bool) tally {
 	t := tally{
 		accepted: l.accepted.count,
 		refused:  maps.Clone(l.refused),
+		cut:      l.cut,
 		repeated: l.repeated,
 		disorder: l.disorder,
 		damaged:  l.damaged,
