@@ -6,15 +6,16 @@ import (
 	"sync"
 )
 
-// A ledger knows of every message what has become of it. Three parties write
+// A ledger knows of every message what has become of it. Four parties write
 // to it, none of which takes another's word:
 //
 //   - the publisher: which numbers Publish accepted;
 //   - the tap on the publisher's sockets: which ones the kernel has taken whole;
-//   - the subscriber: which ones were delivered.
+//   - the subscriber: which ones were delivered;
+//   - the UndeliveredHandler: which ones the client has given up, and why.
 //
 // A message that was accepted and that the kernel has not taken whole has not
-// left the process: it must not be lost. One that the kernel has taken is out of
+// left the process: it must not be lost, unless the client has said so. One that the kernel has taken is out of
 // the client's hands. If the connection breaks then, nobody can say whether it
 // was still in a socket, in the server, or on its way to the subscriber.
 type ledger struct {
@@ -30,13 +31,19 @@ type ledger struct {
 	damaged   int // delivered, but not one of our messages
 	garbled   int // pieces of the outgoing stream that made no sense
 	links     []link
+
+	given       map[string]*givenUp // by reason
+	reported    set                 // the numbers of all reasons
+	misreported int                 // given up, but not one of our messages, or for the second time
 }
 
 // A link is one connection of the publisher, with the lowest and the highest
 // number that its kernel took; without any, low is above high.
 type link struct{ low, high int }
 
-func newLedger() *ledger { return &ledger{refused: make(map[string]int)} }
+func newLedger() *ledger {
+	return &ledger{refused: make(map[string]int), given: make(map[string]*givenUp)}
+}
 
 // issue gives out the next number.
 func (l *ledger) issue() int {

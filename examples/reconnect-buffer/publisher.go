@@ -15,7 +15,11 @@ const (
 	publisherWait = 20 * time.Millisecond
 	// pace is how often the publisher looks how many messages are due.
 	pace = time.Millisecond
+	// handlerPatience bounds the wait for the handlers in the end.
+	handlerPatience = 10 * time.Second
 )
+
+var errUntold = errors.New("the ClosedHandler was not called, so what was given up may not all be known")
 
 // A publisher publishes numbered messages at a steady rate and pays no attention
 // to outages: that is what the reconnect buffer is for.
@@ -25,11 +29,13 @@ type publisher struct {
 	ledger *ledger
 	rate   int // messages per second
 	buf    []byte
+	told   chan struct{} // closed when the last handler has been called
 
 	blocked blocked
 }
 
 func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error) {
+	told := make(chan struct{})
 	nc, err := nats.Connect(url,
 		nats.Name("reconnect-buffer publisher"),
 		nats.ReconnectBufSize(c.bufBytes),
@@ -49,6 +55,11 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 		nats.ReconnectHandler(func(*nats.Conn) {
 			d.event("publisher: reconnected, all that was buffered is sent")
 		}),
+		nats.UndeliveredHandler(func(_ *nats.Conn, u nats.Undelivered) {
+			t.ledger.undelivered(t.layout, u)
+		}),
+		// The last event of a connection: all reports were before it.
+		nats.ClosedHandler(func(*nats.Conn) { close(told) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			// A failed write is also why the server is lost, which is told above.
 			if failed := (*net.OpError)(nil); !errors.As(err, &failed) {
@@ -59,7 +70,7 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	p := &publisher{nc: nc, layout: t.layout, ledger: t.ledger, rate: c.rate}
+	p := &publisher{nc: nc, layout: t.layout, ledger: t.ledger, rate: c.rate, told: told}
 	p.blocked.base = time.Now()
 	return p, nil
 }
@@ -95,6 +106,18 @@ func (p *publisher) publish(ctx context.Context) error {
 	p.blocked.end()
 	p.ledger.publish(n, err)
 	return err
+}
+
+// close closes the connection, and waits until its handlers have told all that
+// was given up.
+func (p *publisher) close() error {
+	p.nc.Close()
+	select {
+	case <-p.told:
+		return nil
+	case <-time.After(handlerPatience):
+		return errUntold
+	}
 }
 
 // buffered is what waits in the process.

@@ -151,7 +151,8 @@ func TestStalledServer(t *testing.T) {
 	}
 	r := j.finish()
 	assert.False(t, r.settled)
-	assert.Positive(t, r.unsent)
-	assert.Equal(t, r.kept, r.unsent)
-	assert.Equal(t, 1, r.code())
+	assert.Positive(t, r.givenUp[whyLeft])
+	assert.Zero(t, r.kept)
+	assert.Equal(t, r.accepted, r.givenUp[whyLeft]+r.inDoubt)
+	assert.Zero(t, r.code(), r.String())
 }

@@ -126,18 +126,17 @@ func (j *job) finish() *report {
 	if err == nil {
 		err = j.sub.settle(ctx)
 	}
-	r := &report{embedded: j.keeper != nil, settled: err == nil, ended: time.Now()}
-	unsent, _ := j.pub.buffered()
+	r := &report{embedded: j.keeper != nil, paced: j.replayRate > 0, settled: err == nil, ended: time.Now()}
 	j.tap.leaving.Store(true)
 	// Only after Close has the tap seen the last write return, which may be
 	// later than the answer to what was written.
-	j.pub.nc.Close()
+	if err := j.pub.close(); err != nil {
+		r.mismatches = append(r.mismatches, err.Error())
+	}
 	j.sub.nc.Close()
 	r.outages = j.timeline.outages()
 	r.tally = j.ledger.tally(r.settled)
 	r.blocked = &j.pub.blocked
-	// Close may have sent some of what was in the buffer.
-	r.unsent = min(unsent, r.kept)
 	return r
 }
 

@@ -14,9 +14,17 @@ type tally struct {
 	damaged   int            // arrived, but not as they were sent
 	garbled   int            // pieces of the outgoing stream that made no sense
 
-	// accepted = delivered + lost, and lost is the sum of these three.
+	// The client's own reports of what it gave up. A part of them may have been
+	// counted only (unseen), and not all need be true: those that are not are
+	// misreported (no such message, or none that is missing), contradicted (it was
+	// delivered) or sentAnyway (the kernel took it, so it is in lost too).
+	told, givenUp, unseen                 map[string]int // by reason
+	misreported, contradicted, sentAnyway int
 
-	// kept messages never left the process: not one may be lost.
+	// accepted = delivered + givenUp + lost, and lost is the sum of these three.
+
+	// kept messages never left the process, and the client said nothing: not one
+	// may be lost.
 	kept int
 	// inDoubt messages are the last ones that the kernel took before a
 	// connection broke: no later message of that connection was delivered.
@@ -29,7 +37,8 @@ type tally struct {
 
 func (t *tally) lost() int { return t.kept + t.inDoubt + t.beyond }
 
-// tally adds up, once the publisher's connection is closed. settled says that in
+// tally adds up, once the publisher's connection is closed and its handlers have
+// ended. settled says that in
 // the end the server confirmed that it had processed everything, and that the
 // subscriber has had what it was to get; so the last connection leaves no doubt.
 func (l *ledger) tally(settled bool) tally {
@@ -56,6 +65,7 @@ func (l *ledger) tally(settled bool) tally {
 		}
 	})
 	t.delivered = t.accepted - t.lost()
+	l.explainLocked(&t)
 	var phantoms set
 	note := func(n int) { phantoms.add(n) }
 	l.taken.without(&l.accepted, note)
