@@ -19,10 +19,12 @@
 // With -url the server is yours: take it down and bring it back as you like.
 // Ctrl-C ends the run with its report.
 //
-// The parts: publisher.go and subscriber.go are the two programs, blocked.go times
-// their waits; outages.go takes the server down; tap.go watches the publisher's sockets and scanner.go
-// finds the messages in what went through them; ledger.go writes it all down,
-// givenup.go what the client gave up, tally.go adds it up, timeline.go has the times; display.go and report.go print.
+// The parts: publisher.go and subscriber.go are the two programs; blocked.go times
+// the publisher's waits, ending.go closes its connection; outages.go takes the
+// server down; tap.go watches the publisher's sockets and scanner.go finds the
+// messages in what went through them; ledger.go writes it all down, givenup.go
+// what the client gave up, tally.go adds it up, timeline.go has the times;
+// display.go and report.go print.
 package main
 
 import (

@@ -15,11 +15,7 @@ const (
 	publisherWait = 20 * time.Millisecond
 	// pace is how often the publisher looks how many messages are due.
 	pace = time.Millisecond
-	// handlerPatience bounds the wait for the handlers in the end.
-	handlerPatience = 10 * time.Second
 )
-
-var errUntold = errors.New("the ClosedHandler was not called, so what was given up may not all be known")
 
 // A publisher publishes numbered messages at a steady rate and pays no attention
 // to outages: that is what the reconnect buffer is for.
@@ -106,18 +102,6 @@ func (p *publisher) publish(ctx context.Context) error {
 	p.blocked.end()
 	p.ledger.publish(n, err)
 	return err
-}
-
-// close closes the connection, and waits until its handlers have told all that
-// was given up.
-func (p *publisher) close() error {
-	p.nc.Close()
-	select {
-	case <-p.told:
-		return nil
-	case <-time.After(handlerPatience):
-		return errUntold
-	}
 }
 
 // buffered is what waits in the process.

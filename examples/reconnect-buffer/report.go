@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	nats "github.com/natsring/nats.go"
 )
 
 // listed is how many outages are listed one by one.
@@ -26,6 +28,7 @@ type report struct {
 	blocked *blocked
 	// mismatches is what does not add up.
 	mismatches []string
+	ending     ending
 }
 
 // code is the exit status: 1 if a message was lost that never left the process
@@ -50,6 +53,7 @@ func (r *report) write(w io.Writer) {
 	r.writeMessages(w)
 	r.writeGivenUp(w)
 	r.writeLost(w)
+	r.writeEnding(w)
 	r.writeMismatches(w)
 	r.writeOutages(w)
 	fmt.Fprintf(w, "\n%s\n", r.verdict())
@@ -122,6 +126,23 @@ func (r *report) writeLost(w io.Writer) {
 	if r.beyond > 0 {
 		row(w, "  behind the server", r.beyond, "it had them, the subscriber was away or too slow")
 	}
+}
+
+func (r *report) writeEnding(w io.Writer) {
+	if f := r.ending.failure(); f != nil {
+		row(w, "handed back by Shutdown", len(f.Left), shutdownNote(f))
+	} else if r.ending.err != nil {
+		fmt.Fprintf(w, "  Shutdown: %v\n", r.ending.err)
+	}
+}
+
+// shutdownNote says what a Shutdown did beside handing messages back.
+func shutdownNote(f *nats.ShutdownError) string {
+	s := fmt.Sprintf("beside %s given up and %s in doubt in that time", commas(int(f.GivenUp)), commas(int(f.InDoubt)))
+	if f.Err != nil {
+		s += ": " + f.Err.Error()
+	}
+	return s
 }
 
 func (r *report) writeMismatches(w io.Writer) {

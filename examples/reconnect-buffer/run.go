@@ -87,8 +87,11 @@ func (j *job) connect(ctx context.Context, url string) (err error) {
 	j.tap = &tap{layout: lay, ledger: j.ledger, timeline: j.timeline, ready: j.sub.ready}
 	if j.pub, err = newPublisher(url, &j.config, j.tap, j.display); err != nil {
 		j.sub.nc.Close()
+		return err
 	}
-	return err
+	closed := j.pub.nc.IsClosed
+	j.tap.closed.Store(&closed)
+	return nil
 }
 
 // publish publishes while the server goes up and down, and returns when that has
@@ -122,21 +125,16 @@ func (j *job) publish(ctx context.Context) error {
 func (j *job) finish() *report {
 	ctx, cancel := context.WithTimeout(context.Background(), j.patience)
 	defer cancel()
-	err := persist(ctx, j.pub.nc)
-	if err == nil {
-		err = j.sub.settle(ctx)
-	}
-	r := &report{embedded: j.keeper != nil, paced: j.replayRate > 0, settled: err == nil, ended: time.Now()}
-	j.tap.leaving.Store(true)
-	// Only after Close has the tap seen the last write return, which may be
-	// later than the answer to what was written.
-	if err := j.pub.close(); err != nil {
-		r.mismatches = append(r.mismatches, err.Error())
-	}
+	r := &report{embedded: j.keeper != nil, paced: j.replayRate > 0, blocked: &j.pub.blocked}
+	// Behind it the tap has seen the last write return, which may be later than
+	// the answer to what was written, and the handlers have told everything.
+	r.ending = j.pub.shutdown(ctx)
+	r.settled = r.ending.confirmed() && j.sub.settle(ctx) == nil
+	r.ended = time.Now()
 	j.sub.nc.Close()
 	r.outages = j.timeline.outages()
 	r.tally = j.ledger.tally(r.settled)
-	r.blocked = &j.pub.blocked
+	r.mismatches = r.ending.check(j.pub.layout, &r.tally)
 	return r
 }
 

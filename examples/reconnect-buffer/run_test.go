@@ -195,6 +195,9 @@ func TestNoServerInTheEnd(t *testing.T) {
 	assert.Zero(t, r.code(), r.String())
 	assert.Contains(t, r.String(), "INCOMPLETE:")
 	assert.Contains(t, r.String(), "given up: left at the end")
+	assert.Empty(t, r.mismatches)
+	require.NotNil(t, r.ending.failure())
+	assert.Len(t, r.ending.failure().Left, r.givenUp[whyLeft])
 }
 
 func TestNoServerAtAll(t *testing.T) {

@@ -28,8 +28,14 @@ type tap struct {
 	ledger   *ledger
 	timeline *timeline
 	ready    func(context.Context) error
-	// leaving: a connection that ends now is closed by the program.
-	leaving atomic.Bool
+	// closed reports whether the program has closed the client; nil until that
+	// exists. A socket that ends after it has broken for nobody.
+	closed atomic.Pointer[func() bool]
+}
+
+func (t *tap) leaving() bool {
+	closed := t.closed.Load()
+	return closed != nil && (*closed)()
 }
 
 // Dial is DialContext without a context.
@@ -107,7 +113,7 @@ func (c *tappedConn) Close() error {
 
 func (c *tappedConn) end() {
 	c.ended.Do(func() {
-		if !c.tap.leaving.Load() {
+		if !c.tap.leaving() {
 			c.tap.timeline.broken(time.Now())
 		}
 	})
