@@ -166,6 +166,10 @@ func TestRunsThatGiveUp(t *testing.T) {
 			assert.Greater(t, r.givenUp[tc.why], 100, out)
 			assert.Len(t, r.givenUp, 1)
 			assert.Contains(t, r.String(), "given up: "+tc.why)
+			for _, o := range r.outages {
+				assert.True(t, o.over(), out)
+				assert.LessOrEqual(t, o.backlog, r.figures.MaxMsgs+200, "without what was given up")
+			}
 		})
 	}
 }

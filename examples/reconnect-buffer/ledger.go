@@ -39,7 +39,11 @@ type ledger struct {
 
 // A link is one connection of the publisher, with the lowest and the highest
 // number that its kernel took; without any, low is above high.
-type link struct{ low, high int }
+type link struct {
+	low, high int
+	count     int // messages that it took
+	unasked   int // of them, those behind the last PING
+}
 
 func newLedger() *ledger {
 	return &ledger{refused: make(map[string]int), given: make(map[string]*givenUp)}
@@ -68,13 +72,20 @@ func (l *ledger) publish(n int, err error) {
 }
 
 // open notes a new connection of the publisher and returns its index, with what
-// is buffered for it: how many messages, and the number behind the last of them.
+// is buffered for it: how many messages, and the number behind the last of them,
+// as far as the client has told what it gave up.
 func (l *ledger) open() (index, backlog, upTo int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.links = append(l.links, link{low: l.issued, high: -1})
+	told := 0
+	for _, g := range l.given {
+		told += g.told
+	}
+	for upTo = l.accepted.top; upTo > 0 && l.reported.has(upTo-1); upTo-- {
+	}
 	// Publish may have handed over a number of which it has not returned yet.
-	return len(l.links) - 1, max(0, l.accepted.count-l.taken.count), l.accepted.top
+	return len(l.links) - 1, max(0, l.accepted.count-l.taken.count-told), upTo
 }
 
 // take notes numbers that the kernel has taken whole on a connection, and how
@@ -92,6 +103,7 @@ func (l *ledger) take(index int, numbers []int, garbled int) int {
 		}
 		l.taken.add(n)
 		k.low, k.high = min(k.low, n), max(k.high, n)
+		k.count++
 	}
 	return l.taken.top
 }

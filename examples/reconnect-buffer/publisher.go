@@ -49,6 +49,8 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
+			// The tap has seen it before, unless what it waited for has expired.
+			t.timeline.emptied(time.Now())
 			d.event("publisher: reconnected, all that was buffered is sent")
 		}),
 		nats.UndeliveredHandler(func(_ *nats.Conn, u nats.Undelivered) {

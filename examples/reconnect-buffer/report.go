@@ -29,6 +29,7 @@ type report struct {
 	// mismatches is what does not add up.
 	mismatches []string
 	ending     ending
+	figures    *figures // nil: not known
 }
 
 // code is the exit status: 1 if a message was lost that never left the process
@@ -54,7 +55,7 @@ func (r *report) write(w io.Writer) {
 	r.writeGivenUp(w)
 	r.writeLost(w)
 	r.writeEnding(w)
-	r.writeMismatches(w)
+	r.writeFigures(w)
 	r.writeOutages(w)
 	fmt.Fprintf(w, "\n%s\n", r.verdict())
 }
@@ -145,7 +146,14 @@ func shutdownNote(f *nats.ShutdownError) string {
 	return s
 }
 
-func (r *report) writeMismatches(w io.Writer) {
+// writeFigures has what the client says of itself, and what does not add up.
+func (r *report) writeFigures(w io.Writer) {
+	if r.figures != nil {
+		r.figures.write(w)
+	}
+	if r.figures != nil && len(r.mismatches) == 0 {
+		fmt.Fprintln(w, "  It adds up with the account above.")
+	}
 	for _, m := range r.mismatches {
 		fmt.Fprintf(w, "  MISMATCH: %s\n", m)
 	}

@@ -134,7 +134,11 @@ func (j *job) finish() *report {
 	j.sub.nc.Close()
 	r.outages = j.timeline.outages()
 	r.tally = j.ledger.tally(r.settled)
-	r.mismatches = r.ending.check(j.pub.layout, &r.tally)
+	r.figures = &figures{
+		BufferStats: j.pub.nc.BufferStats(), out: j.pub.nc.Stats().OutMsgs,
+		frame: j.pub.layout.frame, overflow: j.overflow,
+	}
+	r.mismatches = append(r.ending.check(j.pub.layout, &r.tally), r.figures.check(&r.tally, r.settled)...)
 	return r
 }
 

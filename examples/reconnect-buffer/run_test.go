@@ -35,6 +35,7 @@ func whole(t *testing.T, r *report, out string) {
 	assert.Zero(t, r.garbled, out)
 	assert.False(t, r.untrue(), out)
 	assert.Empty(t, r.mismatches, out)
+	assert.Empty(t, r.figures.check(&r.tally, true), out)
 	given := 0
 	for why, n := range r.givenUp {
 		given += n

@@ -29,6 +29,8 @@ type tally struct {
 	// inDoubt messages are the last ones that the kernel took before a
 	// connection broke: no later message of that connection was delivered.
 	inDoubt int
+	// doubt is what the client itself has to count as in doubt.
+	doubt doubt
 	// beyond are messages that a server must have had: it delivered a later one
 	// of the same connection, or it said in the end that it had them all. They
 	// were lost between server and subscriber.
@@ -53,6 +55,7 @@ func (l *ledger) tally(settled bool) tally {
 		damaged:  l.damaged,
 		garbled:  l.garbled,
 	}
+	t.doubt = l.boundsLocked(settled)
 	doubt := l.doubtLocked(settled)
 	l.accepted.without(&l.delivered, func(n int) {
 		switch {

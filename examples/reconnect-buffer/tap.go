@@ -86,6 +86,7 @@ func (c *tappedConn) Write(p []byte) (int, error) {
 	garbled := c.scan.garbled
 	c.found = c.scan.feed(c.found[:0], p[:n])
 	top := c.tap.ledger.take(c.index, c.found, c.scan.garbled-garbled)
+	c.tap.ledger.unasked(c.index, c.scan.unasked)
 	if !c.empty && top >= c.upTo {
 		c.empty = true
 		c.tap.timeline.emptied(time.Now())
