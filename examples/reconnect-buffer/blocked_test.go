@@ -83,3 +83,20 @@ func TestRunThatBlocks(t *testing.T) {
 	assert.Positive(t, r.blocked.calls)
 	assert.Contains(t, r.String(), "Publish was blocked for")
 }
+
+// A paced replay takes its time, and Publish does not wait for it.
+func TestRunWithAPacedReplay(t *testing.T) {
+	t.Parallel()
+	c := testConfig()
+	c.replayRate = 200_000
+	c.duration, c.up, c.down = 800*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
+	out := new(syncBuffer)
+	r, err := run(context.Background(), c, out)
+	require.NoError(t, err, out)
+	whole(t, r, out.String())
+	assert.True(t, r.paced)
+	frame := r.figures.frame
+	least := time.Duration(r.outages[0].backlog*frame) * time.Second / time.Duration(2*c.replayRate)
+	assert.Greater(t, r.outages[0].drain(), least)
+	assert.Greater(t, least, 50*time.Millisecond)
+}

@@ -24,8 +24,8 @@
 // server down; tap.go watches the publisher's sockets and scanner.go finds the
 // messages in what went through them; ledger.go writes it all down, givenup.go
 // what the client gave up; tally.go adds it up, figures.go compares that with what
-// the client says of itself; timeline.go has the times; display.go and report.go
-// print.
+// the client says of itself; timeline.go has the times; display.go, status.go and
+// report.go print.
 package main
 
 import (

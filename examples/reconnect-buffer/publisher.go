@@ -106,12 +106,6 @@ func (p *publisher) publish(ctx context.Context) error {
 	return err
 }
 
-// buffered is what waits in the process.
-func (p *publisher) buffered() (messages, bytes int) {
-	st := p.nc.BufferStats()
-	return st.Msgs, st.Bytes
-}
-
 // brief leaves the addresses out of a socket's error.
 func brief(err error) error {
 	if failed := (*net.OpError)(nil); errors.As(err, &failed) {

@@ -141,10 +141,3 @@ func (j *job) finish() *report {
 	r.mismatches = append(r.ending.check(j.pub.layout, &r.tally), r.figures.check(&r.tally, r.settled)...)
 	return r
 }
-
-// sample is the state at this moment.
-func (j *job) sample() sample {
-	s := sample{at: time.Now(), status: j.pub.nc.Status(), counts: j.ledger.counts()}
-	s.messages, s.bytes = j.pub.buffered()
-	return s
-}
