@@ -229,7 +229,7 @@ func (r *report) verdict() string {
 	case r.stuck():
 		return "FAILED: there was a server in the end, but the client did not get everything to it in time."
 	case r.givenUp[whyLeft] > 0:
-		return "INCOMPLETE: in the end no server took what was buffered. The client has handed it back."
+		return "INCOMPLETE: not all that was buffered was sent before the end. The client has handed the rest back."
 	}
 	s := "OK: nothing was lost of what never left the process."
 	if len(r.givenUp) > 0 {
