@@ -81,7 +81,7 @@ func TestRunThatBlocks(t *testing.T) {
 	whole(t, r, out.String())
 	assert.Empty(t, r.refused)
 	assert.Positive(t, r.blocked.calls)
-	assert.Contains(t, r.String(), "Publish was blocked for")
+	assert.Contains(t, r.String(), "blocked in Publish")
 }
 
 // A paced replay takes its time, and Publish does not wait for it.

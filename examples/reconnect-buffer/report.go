@@ -82,7 +82,8 @@ func (r *report) writeMessages(w io.Writer) {
 		row(w, "not taken", r.cut, "the run ended while Publish waited")
 	}
 	if b := r.blocked; b != nil && b.calls > 0 {
-		fmt.Fprintf(w, "  %-30s %12s   in %s, the longest %s\n", "Publish was blocked for", milli(b.total), plural(b.calls, "call"), milli(b.longest))
+		fmt.Fprintf(w, "  %-30s %12s   in %s of %v or more, the longest %s\n",
+			"blocked in Publish", milli(b.total), plural(b.calls, "call"), blockedFrom, milli(b.longest))
 	}
 	row(w, "delivered", r.delivered, "")
 	row(w, "repeated", r.repeated, "")

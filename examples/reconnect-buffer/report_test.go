@@ -75,11 +75,11 @@ func TestReportOfAPublisherThatWaited(t *testing.T) {
 	r.blocked.calls, r.blocked.total, r.blocked.longest = 1000, 3*time.Second, 1500*time.Millisecond
 	r.cut = 1
 	text := r.String()
-	assert.Equal(t, "3000.0", figure(t, text, "Publish was blocked for"))
-	assert.Contains(t, text, "in 1,000 calls, the longest 1500.0 ms")
+	assert.Equal(t, "3000.0", figure(t, text, "blocked in Publish"))
+	assert.Contains(t, text, "in 1,000 calls of 10ms or more, the longest 1500.0 ms")
 	assert.Equal(t, "1", figure(t, text, "not taken"))
 	r.blocked.calls = 1
-	assert.Contains(t, r.String(), "in 1 call,")
+	assert.Contains(t, r.String(), "in 1 call of")
 }
 
 func TestReportOfWhatWasGivenUp(t *testing.T) {
