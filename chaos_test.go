@@ -139,7 +139,10 @@ func (c *chaos) settle() {
 	soon(c.t, func() bool { return c.nc.FlushTimeout(patience) == nil }, "no flush")
 	soon(c.t, func() bool { return c.nc.BufferStats().Msgs == 0 }, "the buffer is not empty")
 	soon(c.t, func() bool { return c.given.total() == int(c.nc.BufferStats().Undelivered) }, "not everything was told")
-	soon(c.t, func() bool { return c.proxy.Stats().Open == 1 && c.server.NumClients() == 2 }, "old connections are left")
+	soon(c.t, func() bool {
+		st := c.proxy.Stats()
+		return st.Open == 1 && st.Up.Held() == 0 && c.server.NumClients() == 2 // and the tap has seen all
+	}, "old connections are left")
 	require.NoError(c.t, c.sub.FlushTimeout(patience))
 	soon(c.t, func() bool { return c.subbed.count() == int(c.sub.Stats().InMsgs) }, "the subscriber is behind")
 }

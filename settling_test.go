@@ -1,0 +1,73 @@
+package nats
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Between the loss of a session and the end of its writer, what the writer has
+// in its hands is nobody else's: a full buffer makes no room there, though it
+// may be too old. The kernel can have it.
+func TestMaxAgeLeavesTheWritersBatchAlone(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		policy OverflowPolicy
+		taken  int // bytes of the batch that the kernel took in the end
+	}{
+		{"nothing taken", OverflowReject, 0},
+		{"half a frame taken", OverflowReject, 60},
+		{"three frames taken", OverflowReject, 330},
+		{"all taken", OverflowReject, 1100},
+		{"all taken, drop oldest", OverflowDropOldest, 1100},
+		{"all taken, drop newest", OverflowDropNewest, 1100},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { outliveTheWriter(t, tc.policy, tc.taken) })
+		})
+	}
+}
+
+func outliveTheWriter(t *testing.T, policy OverflowPolicy, taken int) {
+	const frame = 110
+	var given []string
+	box := newOutbox(boxLimits{bytes: 5 * frame, maxAge: time.Second, overflow: policy}, &Statistics{})
+	box.listen(func(g *givenUp) {
+		for _, u := range g.list {
+			if u.Err == ErrExpired {
+				given = append(given, string(u.Msg.Data[:1]))
+			}
+		}
+	}, nil)
+	publish := func(name string) { _ = box.publish("s", "", nil, []byte(strings.Repeat(name, 98)), nil) }
+	box.attach(nil, nil, func() {})
+	for _, name := range strings.Split("0123456789", "") {
+		publish(name)
+	}
+	require.EqualValues(t, 10*frame, box.bytes, "the test counts wrong")
+	var b batch
+	require.True(t, box.take(&b))
+	wire := string(b.vec[0])
+	time.Sleep(2 * time.Second) // the kernel takes nothing, and all is too old now
+	box.detach()
+	publish("n") // finds the buffer full
+	require.Equal(t, wire, string(b.vec[0]), "the batch has changed under the writer")
+	require.Empty(t, given, "the writer has it")
+	box.advance(taken)
+	box.rewind()
+	st := box.bufferStats()
+	require.EqualValues(t, taken/frame, st.InDoubt)
+	box.attach(nil, nil, func() {}) // gives up what is too old and was not sent
+	var old []string
+	for _, name := range strings.Split("0123456789", "")[taken/frame:] {
+		old = append(old, name)
+	}
+	require.Equal(t, old, given, "expired: what the kernel has not taken, and nothing else")
+	st = box.bufferStats()
+	require.Equal(t, st.Buffered, uint64(len(old)+st.Msgs), "what was unsent at the loss was buffered")
+}
