@@ -34,23 +34,27 @@ func TestChaos(t *testing.T) { // alone: it needs the whole machine
 		opts     []Option
 		refused  []error // what Publish may say
 		reasons  []error // why a message may be given up
+		meddle   bool    // the program takes messages back, and subscribes
 	}{
-		{"reject", false, nil, []error{ErrReconnectBufExceeded}, nil},
-		{"reject small", true, []Option{ReconnectBufSize(100_000)}, []error{ErrReconnectBufExceeded}, nil},
+		{"reject", false, nil, []error{ErrReconnectBufExceeded}, nil, false},
+		{"reject small", true, []Option{ReconnectBufSize(100_000)}, []error{ErrReconnectBufExceeded}, nil, false},
 		{"drop oldest bytes", true, []Option{ReconnectBufSize(300_000), ReconnectBufOverflow(OverflowDropOldest)},
-			nil, []error{ErrDropped}},
+			nil, []error{ErrDropped}, false},
 		{"drop oldest msgs", false, []Option{ReconnectBufMsgs(1000), ReconnectBufOverflow(OverflowDropOldest)},
-			nil, []error{ErrDropped}},
+			nil, []error{ErrDropped}, false},
 		{"drop newest", true, []Option{ReconnectBufMsgs(2000), ReconnectBufOverflow(OverflowDropNewest)},
-			nil, []error{ErrDropped}},
-		{"block", true, []Option{ReconnectBufSize(400_000), ReconnectBufOverflow(OverflowBlock)}, nil, nil},
+			nil, []error{ErrDropped}, false},
+		{"block", true, []Option{ReconnectBufSize(400_000), ReconnectBufOverflow(OverflowBlock)}, nil, nil, false},
 		{"max age", true, []Option{ReconnectBufMaxAge(60 * time.Millisecond)},
-			[]error{ErrReconnectBufExceeded}, []error{ErrExpired}},
+			[]error{ErrReconnectBufExceeded}, []error{ErrExpired}, false},
 		{"max age, small", false, []Option{ReconnectBufMaxAge(20 * time.Millisecond), ReconnectBufSize(200_000),
-			ReconnectBufOverflow(OverflowDropOldest)}, nil, []error{ErrExpired, ErrDropped}},
+			ReconnectBufOverflow(OverflowDropOldest)}, nil, []error{ErrExpired, ErrDropped}, false},
+		{"meddling", true, []Option{ReconnectBufSize(500_000), ReconnectBufOverflow(OverflowDropOldest)},
+			nil, []error{ErrExpired, ErrDropped}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newChaos(t, tc.restarts, tc.opts)
+			c.meddle = tc.meddle
 			c.run()
 			c.check(tc.refused, tc.reasons)
 			c.summary()
@@ -63,6 +67,7 @@ type chaos struct {
 	t        *testing.T
 	seed     uint64
 	restarts bool
+	meddle   bool
 	server   *testserver.Server
 	proxy    *faultproxy.Proxy
 	nc, sub  *Conn
@@ -71,6 +76,7 @@ type chaos struct {
 	tap    chaosTap
 	subbed chaosTally
 	given  chaosGiven
+	purged chaosTally
 	faults chaosFaults
 	proofs []chaosProof
 	began  time.Time
@@ -121,10 +127,13 @@ func (c *chaos) run() {
 	var work sync.WaitGroup
 	for p := range c.pubs {
 		pub := &c.pubs[p]
-		pub.nc, pub.id, pub.refused = c.nc, p, make(map[error]int)
+		pub.nc, pub.id, pub.meddle, pub.refused = c.nc, p, c.meddle, make(map[error]int)
 		work.Go(func() { pub.run(ctx, rate/chaosEvery[p]) }) // ends with ctx
 	}
 	work.Go(func() { c.prove(ctx) }) // ends with ctx
+	if c.meddle {
+		work.Go(func() { c.takeBack(ctx) }) // ends with ctx
+	}
 	c.faults.until = c.began.Add(*chaosFor)
 	c.faults.run()
 	c.took = time.Since(c.began)
@@ -150,14 +159,15 @@ func (c *chaos) settle() {
 // chaosPublisher publishes numbered messages at a steady rate and notes what
 // Publish said.
 type chaosPublisher struct {
-	nc *Conn
-	id int
+	nc     *Conn
+	id     int
+	meddle bool
 
 	// Owned by run until it has ended, but for returned.
-	accepted chaosSet
-	refused  map[error]int
-	calls    int
-	returned atomic.Int64 // calls that have returned and been noted
+	accepted, withdrawn chaosSet
+	refused             map[error]int
+	calls               int
+	returned            atomic.Int64 // calls that have returned and been noted
 }
 
 func (p *chaosPublisher) run(ctx context.Context, rate int) {
@@ -168,7 +178,7 @@ func (p *chaosPublisher) run(ctx context.Context, rate int) {
 		due := int(time.Since(start).Seconds() * float64(rate))
 		for ; p.calls < due && ctx.Err() == nil; p.calls++ {
 			buf = chaosPayload(buf, p.id, p.calls)
-			if err := p.nc.Publish(subject, buf); err != nil {
+			if err := p.publish(subject, buf); err != nil {
 				p.refused[err]++
 			} else {
 				p.accepted.add(p.calls)
@@ -178,6 +188,43 @@ func (p *chaosPublisher) run(ctx context.Context, rate int) {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
+		}
+	}
+}
+
+// publish publishes. Where there is meddling, some messages have an age limit of
+// their own, and some are withdrawn, as a request is whose caller gives up.
+func (p *chaosPublisher) publish(subject string, data []byte) error {
+	if !p.meddle || p.calls%3 > 0 {
+		return p.nc.Publish(subject, data)
+	}
+	how := handling{}
+	if p.calls%2 == 0 {
+		how.maxAge = 30 * time.Millisecond
+	}
+	err := p.nc.publish(subject, "", nil, data, &how)
+	if err == nil && p.calls%5 == 0 && p.nc.out.withdraw(how.at) {
+		p.withdrawn.add(p.calls)
+	}
+	return err
+}
+
+// takeBack purges the buffer now and then, and makes control frames.
+func (c *chaos) takeBack(ctx context.Context) {
+	rng := rand.New(rand.NewPCG(c.seed, 1))
+	for i := 0; ctx.Err() == nil; i++ {
+		sub, err := c.nc.SubscribeSync("meddling")
+		if err == nil && i%5 == 0 {
+			for _, m := range c.nc.PurgeBuffer() {
+				c.purged.see(m.Data)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(rng.Int64N(int64(20 * time.Millisecond)))):
+		}
+		if err == nil {
+			_ = sub.Unsubscribe()
 		}
 	}
 }

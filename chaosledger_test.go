@@ -196,7 +196,8 @@ func (t *chaosTap) stream(id int) *chaosStream {
 }
 
 var (
-	chaosLines   = [][]byte{[]byte("CONNECT {"), []byte("PING\r\n"), []byte("PONG\r\n")}
+	chaosLines = [][]byte{[]byte("CONNECT {"), []byte("PING\r\n"), []byte("PONG\r\n"),
+		[]byte("SUB "), []byte("UNSUB ")}
 	chaosControl = func() (lines [chaosPublishers][]byte) {
 		for p := range lines {
 			lines[p] = []byte("PUB " + chaosSubject(p) + " " + strconv.Itoa(chaosSizes[p]) + "\r\n")

@@ -251,7 +251,9 @@ func TestOutageMaxAge(t *testing.T) {
 	r.publish("keeps")
 	own("old too", 30*time.Millisecond)
 	own("young", time.Hour)
-	soon(t, func() bool { return r.nc.BufferStats().OldestAge >= 40*time.Millisecond || r.nc.BufferStats().Expired == 2 }, "no time passes")
+	soon(t, func() bool {
+		return r.nc.BufferStats().OldestAge >= 40*time.Millisecond || r.nc.BufferStats().Expired == 2
+	}, "no time passes")
 	r.up()
 	r.wantDelivered("keeps", "young")
 	told := map[string]bool{}

@@ -69,3 +69,37 @@ func outliveTheWriter(t *testing.T, policy OverflowPolicy, taken int) {
 	st = box.bufferStats()
 	require.Equal(t, st.Buffered, uint64(len(old)+st.Msgs), "what was unsent at the loss was buffered")
 }
+
+// In that moment, too, the buffer keeps to its limit: what a connected writer may
+// be behind, and no more, however long the writer takes to end.
+func TestDropOldestKeepsToTheLimitWhileTheWriterEnds(t *testing.T) {
+	t.Parallel()
+	box := newOutbox(boxLimits{bytes: 1000, overflow: OverflowDropOldest}, &Statistics{})
+	box.attach(nil, nil, func() {})
+	data := make([]byte, 200)
+	require.NoError(t, box.publish("s", "", nil, data, nil))
+	var b batch
+	require.True(t, box.take(&b))
+	box.detach()
+	published := make(chan error, 1)
+	go func() { // ends when the writer has, at the latest
+		for range 20_000 {
+			if err := box.publish("s", "", nil, data, nil); err != nil {
+				published <- err
+				return
+			}
+		}
+		published <- nil
+	}()
+	soon(t, func() bool {
+		box.mu.Lock()
+		defer box.mu.Unlock()
+		return len(published) > 0 || box.room != nil
+	}, "the publisher neither waits nor ends")
+	held := box.buffered()
+	box.advance(b.size)
+	box.rewind()
+	require.NoError(t, got(t, published, "the publisher's end"))
+	require.LessOrEqual(t, held, minWindow+300, "the limit was passed")
+	require.LessOrEqual(t, box.buffered(), 1000+300)
+}
