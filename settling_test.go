@@ -56,11 +56,13 @@ func outliveTheWriter(t *testing.T, policy OverflowPolicy, taken int) {
 	wire := string(b.vec[0])
 	time.Sleep(2 * time.Second) // the kernel takes nothing, and all is too old now
 	box.detach()
-	publish("n") // finds the buffer full
+	go publish("n") // finds the buffer full; ends with the rewind, at the latest
+	synctest.Wait()
 	require.Equal(t, wire, string(b.vec[0]), "the batch has changed under the writer")
 	require.Empty(t, given, "the writer has it")
 	box.advance(taken)
 	box.rewind()
+	synctest.Wait()
 	st := box.bufferStats()
 	require.EqualValues(t, taken/frame, st.InDoubt)
 	box.attach(nil, nil, func() {}) // gives up what is too old and was not sent
