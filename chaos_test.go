@@ -236,6 +236,14 @@ type chaosProof struct {
 	doubt int
 }
 
+// doubt is how many messages are in doubt now; false in the moment in which those
+// of the last session are not yet among them.
+func (c *chaos) doubt() (n int, settled bool) {
+	c.nc.out.mu.Lock()
+	defer c.nc.out.mu.Unlock()
+	return int(c.nc.out.count.inDoubt), !c.nc.out.settling
+}
+
 // prove makes one flush after the other and keeps what they say.
 func (c *chaos) prove(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -247,10 +255,11 @@ func (c *chaos) prove(ctx context.Context) {
 			p.upTo[i] = int(c.pubs[i].returned.Load())
 		}
 		w := c.nc.pings.flush()
-		p.doubt = int(c.nc.BufferStats().InDoubt)
+		doubt, settled := c.doubt()
+		p.doubt = doubt
 		select {
 		case err := <-w.done:
-			if err == nil {
+			if err == nil && settled {
 				c.proofs = append(c.proofs, p)
 			}
 		case <-ctx.Done():
