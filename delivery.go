@@ -124,22 +124,22 @@ func (s *Subscription) settleLocked(m *Msg) {
 // one message at a time, off every lock.
 func (s *Subscription) deliver() {
 	var m *Msg
-	var spent bool
+	var over bool
 	for {
-		if m, spent = s.turn(m); m == nil {
+		if m, over = s.turn(m); m == nil {
 			break
 		}
 		s.handler(m)
 	}
-	if spent {
-		s.conn.subs.spent(s)
+	if over {
+		s.conn.subs.over(s)
 	}
 }
 
 // turn settles the message that the handler is done with and takes the next.
-// With none, the goroutine has to end; spent then says that the subscription
-// has had all it asked for.
-func (s *Subscription) turn(done *Msg) (next *Msg, spent bool) {
+// With none, the goroutine has to end; over then says that the subscription
+// has had all it is going to get.
+func (s *Subscription) turn(done *Msg) (next *Msg, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if done != nil {
@@ -152,7 +152,7 @@ func (s *Subscription) turn(done *Msg) (next *Msg, spent bool) {
 		}
 	}
 	s.working = false
-	return nil, s.ended == nil && s.spentLocked()
+	return nil, s.ended == nil && s.overLocked()
 }
 
 // spentLocked reports whether the maximum of AutoUnsubscribe is reached.
@@ -203,8 +203,8 @@ func (s *Subscription) pushReplies(r *msgRun) outcome {
 }
 
 // popLocked takes a message for NextMsg: a message, an error, or neither if the
-// caller may wait. spent says that this message was the last one asked for.
-func (s *Subscription) popLocked() (m *Msg, spent bool, err error) {
+// caller may wait. over says that no more will come behind this one.
+func (s *Subscription) popLocked() (m *Msg, over bool, err error) {
 	switch {
 	case s.ended == ErrConnectionClosed, s.ended == ErrMaxMessages:
 		return nil, false, s.ended
@@ -230,7 +230,7 @@ func (s *Subscription) popLocked() (m *Msg, spent bool, err error) {
 	}
 	s.settleLocked(m)
 	s.delivered++
-	return m, s.spentLocked(), nil
+	return m, s.overLocked(), nil
 }
 
 // chanMsg is the result of NextMsg on a channel, which the program may have

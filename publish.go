@@ -13,6 +13,7 @@ import (
 //
 // Errors: ErrBadSubject, ErrMaxPayload, ErrReconnectBufExceeded without a
 // server when the buffer is full (or off), ErrConnectionClosed,
+// ErrConnectionDraining once a draining connection has begun its last flush,
 // ErrInvalidConnection. With an error the message was not taken. data may be
 // reused at once.
 func (nc *Conn) Publish(subject string, data []byte) error {

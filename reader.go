@@ -112,7 +112,7 @@ func (r *reader) handOver() {
 		r.nc.reportError(run.sub, ErrSlowConsumer)
 	}
 	if out.spent {
-		r.nc.subs.spent(run.sub)
+		r.nc.subs.over(run.sub)
 	}
 }
 

@@ -35,9 +35,10 @@ func (nc *Conn) serve(s *session) loss {
 	s.stopPings()
 	nc.out.detach()
 	<-s.writer.done
-	kept := nc.out.rewind()
+	lost := s.cause()
+	kept := nc.out.rewind(lost.blame())
 	nc.pings.lost(kept)
-	return s.cause()
+	return lost
 }
 
 // swapOut ends the connection's hold of a session that broke. False: the
@@ -49,7 +50,7 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		return false // Close took it
 	}
 	nc.session = nil
-	if lost.fatal || !nc.Opts.AllowReconnect {
+	if lost.fatal || !nc.Opts.AllowReconnect || nc.draining == drainOrClose {
 		nc.state.move(DISCONNECTED)
 		nc.mu.Unlock()
 		nc.shut(ending{lost: true, err: lost.err})

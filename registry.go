@@ -16,6 +16,10 @@ type registry struct {
 	lastID   int64
 	sessions int // so far
 	closed   bool
+	draining bool // nothing new is taken
+	// gone is closed once none of leaving is left; see without.
+	gone    chan struct{}
+	leaving map[int64]bool
 }
 
 func newRegistry(box *outbox) *registry {
@@ -31,6 +35,9 @@ func (g *registry) add(s *Subscription) error {
 	if g.closed {
 		return ErrConnectionClosed
 	}
+	if g.draining {
+		return ErrConnectionDraining
+	}
 	g.lastID++
 	s.sid = g.lastID
 	g.byID[s.sid] = s
@@ -41,9 +48,14 @@ func (g *registry) add(s *Subscription) error {
 // remove ends a subscription and sends UNSUB; false if it had ended already.
 func (g *registry) remove(s *Subscription, reason error) bool { return g.drop(s, reason, true) }
 
-// spent ends a subscription that has had all it asked for. The server has ended
-// it by itself, unless it counted from a reconnect on and so waits for more.
-func (g *registry) spent(s *Subscription) {
+// over ends a subscription that has had all it is going to get: it was drained,
+// or has had all it asked for. Of that the server has ended it by itself, unless
+// it counted from a reconnect on and so waits for more.
+func (g *registry) over(s *Subscription) {
+	if s.isDraining() {
+		g.drop(s, ErrBadSubscription, false)
+		return
+	}
 	g.mu.RLock()
 	tell := g.sessions > 1
 	g.mu.RUnlock()
@@ -59,7 +71,7 @@ func (g *registry) drop(s *Subscription, reason error, tell bool) bool {
 	if _, ok := g.byID[s.sid]; !ok {
 		return true
 	}
-	delete(g.byID, s.sid)
+	g.forgetLocked(s)
 	if tell {
 		g.box.sendControl(appendUnsub(nil, s.sid, 0))
 	}
@@ -81,11 +93,17 @@ func (g *registry) limit(s *Subscription, max uint64) error {
 	}
 	if spent {
 		s.end(ErrMaxMessages)
-		delete(g.byID, s.sid)
+		g.forgetLocked(s)
 		max = 0
 	}
 	g.box.sendControl(appendUnsub(nil, s.sid, max))
 	return nil
+}
+
+func (g *registry) forgetLocked(s *Subscription) {
+	delete(g.byID, s.sid)
+	delete(g.leaving, s.sid)
+	g.checkGoneLocked()
 }
 
 func (g *registry) lookup(sid int64) *Subscription {
@@ -118,6 +136,8 @@ func (g *registry) attach(server *serverLimits, replayed func()) (nothing bool) 
 func appendReplay(b []byte, s *Subscription) []byte {
 	left, spent := s.remaining()
 	switch {
+	case s.isDraining():
+		return b
 	case spent:
 		return appendUnsub(b, s.sid, 0)
 	case left > 0:
@@ -132,6 +152,8 @@ func (g *registry) close() {
 	subs := g.byID
 	g.byID = make(map[int64]*Subscription)
 	g.closed = true
+	clear(g.leaving)
+	g.checkGoneLocked()
 	g.mu.Unlock()
 	for _, s := range subs {
 		s.end(ErrConnectionClosed)
@@ -163,7 +185,7 @@ func appendUnsub(b []byte, sid int64, max uint64) []byte {
 // goroutine while it has messages; the order of its messages is kept.
 //
 // Errors: ErrBadSubject, ErrBadSubscription for a nil handler,
-// ErrConnectionClosed, ErrInvalidConnection. What the server says against the
+// ErrConnectionClosed, ErrConnectionDraining, ErrInvalidConnection. What the server says against the
 // subscription comes later, to the ErrorHandler.
 func (nc *Conn) Subscribe(subject string, handler MsgHandler) (*Subscription, error) {
 	return nc.QueueSubscribe(subject, "", handler)
@@ -226,6 +248,8 @@ func (nc *Conn) subscribe(s *Subscription) (*Subscription, error) {
 	switch {
 	case nc.IsClosed():
 		return nil, ErrConnectionClosed
+	case nc.refusesSubs():
+		return nil, ErrConnectionDraining
 	case s.kind == AsyncSubscription && s.handler == nil && s.mux == nil,
 		s.kind == ChanSubscription && s.ch == nil:
 		return nil, ErrBadSubscription
@@ -244,6 +268,9 @@ func (nc *Conn) unsubscribe(s *Subscription, max int) error {
 	}
 	if max > 0 {
 		return nc.subs.limit(s, uint64(max))
+	}
+	if nc.refusesSubs() && s.IsValid() {
+		return ErrConnectionDraining
 	}
 	if !nc.subs.remove(s, ErrBadSubscription) {
 		return ErrBadSubscription

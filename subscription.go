@@ -68,7 +68,8 @@ type Subscription struct {
 	max          uint64 // of AutoUnsubscribe; 0: none
 	slow         bool   // dropped since a message was last taken in or NextMsg told
 	working      bool   // the delivery goroutine runs
-	ended        error  // why there will be no more messages; nil while there may be
+	drain        drainPhase
+	ended        error // why there will be no more messages; nil while there may be
 	waiters      []*nextWaiter
 }
 
@@ -161,10 +162,10 @@ var errNextDone = errors.New("nats: done waiting")
 // tryNext takes a message without waiting; nil and nil if there is none.
 func (s *Subscription) tryNext() (*Msg, error) {
 	s.mu.Lock()
-	m, spent, err := s.popLocked()
+	m, over, err := s.popLocked()
 	s.mu.Unlock()
-	if spent {
-		s.conn.subs.spent(s)
+	if over {
+		s.conn.subs.over(s)
 	}
 	return m, err
 }
@@ -175,14 +176,14 @@ func (s *Subscription) waitNext(done <-chan struct{}, timeout <-chan time.Time) 
 	defer nextWaiters.Put(w)
 	for {
 		s.mu.Lock()
-		m, spent, err := s.popLocked()
+		m, over, err := s.popLocked()
 		waiting := m == nil && err == nil
 		if waiting {
 			s.waiters = append(s.waiters, w)
 		}
 		s.mu.Unlock()
-		if spent {
-			s.conn.subs.spent(s)
+		if over {
+			s.conn.subs.over(s)
 		}
 		if !waiting {
 			return m, err
