@@ -44,6 +44,8 @@ func TestChaos(t *testing.T) { // alone: it needs the whole machine
 			nil, []error{ErrDropped}, false},
 		{"drop newest", true, []Option{ReconnectBufMsgs(2000), ReconnectBufOverflow(OverflowDropNewest)},
 			nil, []error{ErrDropped}, false},
+		{"reject, paced", true, []Option{ReconnectBufSize(2 << 20), ReconnectReplayRate(40 << 20)},
+			[]error{ErrReconnectBufExceeded}, nil, false},
 		{"block", true, []Option{ReconnectBufSize(400_000), ReconnectBufOverflow(OverflowBlock)}, nil, nil, false},
 		{"max age", true, []Option{ReconnectBufMaxAge(60 * time.Millisecond)},
 			[]error{ErrReconnectBufExceeded}, []error{ErrExpired}, false},
@@ -82,6 +84,17 @@ type chaos struct {
 	began  time.Time
 	took   time.Duration // of publishing
 	breaks atomic.Int64
+	marks  chaosMarks
+}
+
+// chaosMarks is what the watermark's handler was told.
+type chaosMarks struct{ calls, wrong, above atomic.Int64 }
+
+func (m *chaosMarks) add(_ *Conn, above bool) {
+	m.calls.Add(1)
+	if now := map[bool]int64{true: 1}[above]; m.above.Swap(now) == now {
+		m.wrong.Add(1)
+	}
 }
 
 func newChaos(t *testing.T, restarts bool, opts []Option) *chaos {
@@ -107,7 +120,7 @@ func newChaos(t *testing.T, restarts bool, opts []Option) *chaos {
 		MaxReconnects(-1), ReconnectWait(5 * time.Millisecond), ReconnectJitter(0, 0), quiet(),
 		SetCustomDialer(dialer), FlusherTimeout(chaosStall), PingInterval(10 * time.Millisecond),
 		MaxPingsOutstanding(1000), Timeout(300 * time.Millisecond), UndeliveredHandler(c.given.add),
-		DisconnectErrHandler(func(*Conn, error) { c.breaks.Add(1) }),
+		DisconnectErrHandler(func(*Conn, error) { c.breaks.Add(1) }), ReconnectBufWatermark(0.8, 0.2, c.marks.add),
 	}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(c.nc.Close)
@@ -148,6 +161,7 @@ func (c *chaos) settle() {
 	soon(c.t, func() bool { return c.nc.FlushTimeout(patience) == nil }, "no flush")
 	soon(c.t, func() bool { return c.nc.BufferStats().Msgs == 0 }, "the buffer is not empty")
 	soon(c.t, func() bool { return c.given.total() == int(c.nc.BufferStats().Undelivered) }, "not everything was told")
+	soon(c.t, func() bool { return c.marks.above.Load() == 0 }, "the watermark's handler was not told of the end")
 	soon(c.t, func() bool {
 		st := c.proxy.Stats()
 		return st.Open == 1 && st.Up.Held() == 0 && c.server.NumClients() == 2 // and the tap has seen all
