@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	chaosFor  = flag.Duration("chaos", 600*time.Millisecond, "how long each configuration of TestChaos makes faults")
+	chaosFor  = flag.Duration("chaos", 300*time.Millisecond, "how long each configuration of TestChaos makes faults; by default about 3 s for all")
 	chaosRate = flag.Int("chaos.rate", 100_000, "messages a second that TestChaos publishes")
 	chaosSeed = flag.Uint64("chaos.seed", 0, "seed of TestChaos; 0: one of its own")
 )

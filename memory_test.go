@@ -69,7 +69,11 @@ func TestMemoryOfABufferThatDropsTheOldest(t *testing.T) {
 	_, nc := inOutage(t, ReconnectBufOverflow(OverflowDropOldest))
 	data := make([]byte, 128)
 	before := settledHeap()
-	for range 10 * DefaultReconnectBufSize / 128 {
+	times := 10
+	if raceEnabled {
+		times = 3 // it takes seconds
+	}
+	for range times * DefaultReconnectBufSize / 128 {
 		require.NoError(t, nc.Publish("some.subject", data))
 	}
 	require.NotZero(t, nc.BufferStats().Dropped)
