@@ -70,6 +70,8 @@ type chaos struct {
 	seed     uint64
 	restarts bool
 	meddle   bool
+	calm     bool         // no faults
+	end      func(*chaos) // closes the connection, under load; nil: nobody does
 	server   *testserver.Server
 	proxy    *faultproxy.Proxy
 	nc, sub  *Conn
@@ -148,23 +150,41 @@ func (c *chaos) run() {
 		work.Go(func() { c.takeBack(ctx) }) // ends with ctx
 	}
 	c.faults.until = c.began.Add(*chaosFor)
-	c.faults.run()
+	if c.calm {
+		<-time.After(*chaosFor)
+	} else {
+		c.faults.run()
+	}
 	c.took = time.Since(c.began)
+	if c.end != nil {
+		c.end(c)
+	}
 	cancel()
 	work.Wait()
-	c.settle()
+	if c.end == nil {
+		c.settle()
+	}
+	c.settleSockets()
 }
 
-// settle waits until the buffer is empty, everybody was told, and what is in the
-// sockets has arrived.
+// settle waits until the buffer is empty, and its handler knows.
 func (c *chaos) settle() {
 	soon(c.t, func() bool { return c.nc.FlushTimeout(patience) == nil }, "no flush")
 	soon(c.t, func() bool { return c.nc.BufferStats().Msgs == 0 }, "the buffer is not empty")
-	soon(c.t, func() bool { return c.given.total() == int(c.nc.BufferStats().Undelivered) }, "not everything was told")
 	soon(c.t, func() bool { return c.marks.above.Load() == 0 }, "the watermark's handler was not told of the end")
+}
+
+// settleSockets waits until everybody was told, and what is in the sockets has
+// arrived.
+func (c *chaos) settleSockets() {
+	soon(c.t, func() bool { return c.given.total() == int(c.nc.BufferStats().Undelivered) }, "not everything was told")
+	open := 1
+	if c.end != nil {
+		open = 0
+	}
 	soon(c.t, func() bool {
 		st := c.proxy.Stats()
-		return st.Open == 1 && st.Up.Held() == 0 && c.server.NumClients() == 2 // and the tap has seen all
+		return st.Open == open && st.Up.Held() == 0 && c.server.NumClients() == open+1 // and the tap has seen all
 	}, "old connections are left")
 	require.NoError(c.t, c.sub.FlushTimeout(patience))
 	soon(c.t, func() bool { return c.subbed.count() == int(c.sub.Stats().InMsgs) }, "the subscriber is behind")
