@@ -87,3 +87,17 @@ func (c *chaos) shutdown(limit time.Duration) {
 		assert.True(c.t, ok, "not as it was published")
 	}
 }
+
+// Stalls, delays and slow links that break no connection lose nothing at all,
+// whatever the policy: the outage that it is for does not come.
+func TestChaosWithoutALoss(t *testing.T) { // alone: it needs the whole machine
+	c := newChaos(t, false, []Option{FlusherTimeout(patience), ReconnectBufSize(100_000),
+		ReconnectBufOverflow(OverflowDropOldest), ReconnectBufMaxAge(10 * time.Millisecond)})
+	c.faults.gentle = true
+	c.run()
+	c.check(nil, nil)
+	c.summary()
+	require.Len(t, c.tap.streams, 1, "sessions")
+	require.Zero(t, c.nc.BufferStats().InDoubt)
+	require.Zero(t, c.nc.BufferStats().Undelivered)
+}

@@ -22,6 +22,7 @@ type chaosFaults struct {
 	proxy    *faultproxy.Proxy
 	server   *testserver.Server
 	restarts bool // the server itself goes, too
+	gentle   bool // only what breaks no connection
 	until    time.Time
 
 	done map[string]int // faults so far, by kind
@@ -29,10 +30,11 @@ type chaosFaults struct {
 
 // run makes faults until the time is over, and leaves all well behind.
 func (f *chaosFaults) run() {
-	kinds := []struct {
+	type kind struct {
 		name string
 		make func()
-	}{
+	}
+	kinds := []kind{
 		{"cut", f.cut}, {"cut mid-frame", f.cutFrame}, {"cut after n", f.cutAfter},
 		{"short stall", f.shortStall}, {"long stall", f.longStall}, {"refusal", f.refusal},
 		{"cut in the replay", f.cutReplay}, {"slow link", f.slowLink}, {"answers held", f.deafServer},
@@ -40,6 +42,9 @@ func (f *chaosFaults) run() {
 	}
 	if !f.restarts {
 		kinds = kinds[:len(kinds)-1]
+	}
+	if f.gentle {
+		kinds = []kind{{"short stall", f.shortStall}, {"slow link", f.slowLink}, {"delay", f.delay}}
 	}
 	f.done = make(map[string]int)
 	for time.Now().Before(f.until) {
@@ -49,6 +54,9 @@ func (f *chaosFaults) run() {
 		f.pause(5, 80)
 	}
 	f.proxy.All().Clear()
+	if f.gentle {
+		return
+	}
 	require.NoError(f.t, f.proxy.SetAccept(faultproxy.Relay))
 	f.proxy.Live().Cut(faultproxy.RSTClient) // those that were accepted and are silent
 }
@@ -129,6 +137,12 @@ func (f *chaosFaults) slowLink() {
 	f.proxy.Live().Throttle(faultproxy.Up, 2<<20+f.rng.Int64N(10<<20))
 	f.pause(20, 100)
 	f.proxy.Live().Throttle(faultproxy.Up, 0)
+}
+
+func (f *chaosFaults) delay() {
+	f.proxy.Live().Delay(faultproxy.Both, time.Duration(1+f.rng.IntN(20))*time.Millisecond)
+	f.pause(20, 100)
+	f.proxy.Live().Delay(faultproxy.Both, 0)
 }
 
 // deafServer lets messages through and keeps the answers back: then it is cut,
