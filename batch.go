@@ -23,6 +23,7 @@ var pongs = func() (b []byte) {
 type batch struct {
 	vec  [][]byte
 	size int
+	most uint64 // bytes of frames that it is to have, about
 	rest net.Buffers // what is left of vec while it is written
 }
 
@@ -54,6 +55,9 @@ func (o *outbox) take(b *batch) bool {
 			if wait != 0 {
 				o.restLocked(wait)
 				continue
+			}
+			if b.most > 0 {
+				limit = min(limit, b.most)
 			}
 			o.gatherLocked(b, limit)
 			return true
@@ -286,6 +290,7 @@ func (o *outbox) passPublishLocked(f frameInfo) {
 	}
 	if f.isSpent() {
 		k.spent--
+		o.deadBytes += size
 		o.sent.c.setFrame(o.sent.i, f|frameDead)
 		return
 	}
@@ -302,6 +307,9 @@ func (o *outbox) skipDeadLocked() {
 	o.sent.settle()
 	for o.dead > 0 && o.sent.i < o.sent.c.frames && o.sent.c.frame(o.sent.i).isDead() {
 		o.dead--
+		if o.keep == nil || tied {
+			o.deadBytes -= int64(o.sent.c.frame(o.sent.i).size())
+		}
 		o.sent.step()
 	}
 	if tied {
@@ -337,6 +345,7 @@ func (o *outbox) resetLocked() {
 		c = next
 	}
 	o.head, o.last, o.sent = nil, nil, cursor{pos: o.tail}
+	o.moves, o.deadBytes = nil, 0
 	if o.keep != nil {
 		o.keep.from = o.sent
 	}

@@ -33,10 +33,15 @@ type outbox struct {
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	refuse   error // why nothing is taken any more, once closed
+	hasty    bool  // closed without sending everything
 	bytes    int64 // of the live publishes between sent and tail
 	msgs     int64 // how many those are
 	dead     int   // dead frames between sent and tail
-	control  int   // control frames between sent and tail
+	// deadBytes are their bytes, and those of dead frames that are kept. They take
+	// room, though nobody's limit, until they are passed or moved out (compact.go).
+	deadBytes int64
+	slack     int64 // how much more of them than of live ones there may be; fixed
+	control   int   // control frames between sent and tail
 
 	head   *chunk // first chunk still held
 	sent   cursor // first frame that the kernel has not taken whole
@@ -70,6 +75,9 @@ type outbox struct {
 	ages  map[uint64]time.Duration // own limits of frames, by position
 	gone  uint64                   // lowest position given up that pings do not know of
 
+	moves      []move // frames that are not where they were appended
+	movedBelow uint64 // what was appended before is in moves, or not in the ring
+
 	pace pace // of the replay
 
 	suspect uint64 // the frame that was half sent when the last session broke
@@ -102,7 +110,7 @@ const (
 
 func newOutbox(limits boxLimits, stats *Statistics) *outbox {
 	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), stats: stats,
-		born: time.Now(), exact: limits.maxAge > 0, gone: noPosition}
+		born: time.Now(), exact: limits.maxAge > 0, gone: noPosition, slack: compactSlack}
 	o.ready.L = &o.mu
 	return o
 }
@@ -374,6 +382,7 @@ func (o *outbox) rewind(blame int) uint64 {
 	o.ahead, o.aheadAt, o.owed, o.asked = nil, 0, 0, o.asked[:0]
 	o.part, o.proven, o.inHand = 0, 0, 0
 	o.settling = false
+	o.releaseWaitersLocked()
 	if o.keep != nil {
 		o.rewindKeptLocked()
 	}
@@ -401,6 +410,7 @@ func (o *outbox) killControlLocked() {
 		if f := k.c.frame(k.i); f.isControl() && !f.isDead() {
 			k.c.setFrame(k.i, f|frameDead)
 			o.dead++
+			o.deadBytes += int64(f.size())
 		}
 		k.step()
 	}
@@ -416,6 +426,14 @@ func (o *outbox) close(err error) {
 		o.refuse = err
 	}
 	o.releaseWaitersLocked()
+}
+
+// breakOff notes that the program ends a session that has not sent everything, so
+// that what is on its way is in doubt.
+func (o *outbox) breakOff() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hasty = true
 }
 
 // drained returns a channel that is closed once nothing is left to send, or to be

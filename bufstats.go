@@ -115,7 +115,7 @@ func (c *boxCounters) proven(pos uint64) {
 // kernel had and nobody confirmed is in doubt, what is left is buffered. A
 // session that the program closed is not lost.
 func (c *boxCounters) sessionLost(o *outbox) {
-	if o.refuse != ErrConnectionClosed {
+	if o.refuse != ErrConnectionClosed || o.hasty {
 		if o.keep == nil {
 			c.inDoubt += c.sent - c.confirmed
 		}
@@ -234,7 +234,7 @@ func (o *outbox) purge() []*Msg {
 		f := k.c.frame(k.i)
 		if f.isHeld() && !f.isSpent() && !o.begunLocked(k.pos) {
 			msgs = append(msgs, decodePublish(k.bytes()))
-			o.gone = min(o.gone, k.pos)
+			o.gone = min(o.gone, o.originLocked(k.pos))
 			o.killLocked(k)
 		}
 	}

@@ -205,7 +205,9 @@ const defaultFlushTimeout = 10 * time.Second
 
 // FlushTimeout sends a PING behind everything published so far and waits for
 // the server's PONG. Without a server it waits for the reconnect, the sending
-// of what is buffered and the PONG.
+// of what is buffered and the PONG. nil means that the server has processed
+// everything that was still in the process when the call began; what a connection
+// lost before it had left in doubt is in BufferStats.
 //
 // Errors: ErrBadTimeout if timeout is not positive, ErrTimeout if it passes,
 // ErrConnectionClosed if the connection is closed, or is lost so that it cannot

@@ -43,6 +43,7 @@ func (o *outbox) killLocked(k cursor) {
 	k.c.setFrame(k.i, f|frameDead)
 	delete(o.ages, k.pos)
 	size := int64(f.size())
+	o.deadBytes += size
 	if k.pos < o.sent.pos {
 		o.keep.msgs--
 		o.keep.bytes -= size
@@ -67,7 +68,8 @@ func (o *outbox) killLocked(k cursor) {
 func (o *outbox) withdraw(pos uint64) bool {
 	o.mu.Lock()
 	defer o.unlock()
-	if o.last == nil {
+	pos, ok := o.currentLocked(pos)
+	if !ok || o.last == nil {
 		return false
 	}
 	if o.begunLocked(pos) {
@@ -106,12 +108,13 @@ func (o *outbox) gaveUpLocked(k cursor, reason error) {
 		at := time.Now().Add(-o.ageLocked(k))
 		o.given.add(size, at, reason, func() *Msg { return decodePublish(k.bytes()) })
 	}
-	o.gone = min(o.gone, k.pos)
+	o.gone = min(o.gone, o.originLocked(k.pos))
 }
 
 // unlock gives the lock up and has it told that something was given up, or that a
 // watermark was crossed, under it.
 func (o *outbox) unlock() {
+	o.compactIfDueLocked()
 	call := o.given.callLocked()
 	crossed := o.crossedLocked()
 	o.mu.Unlock()

@@ -195,7 +195,10 @@ func (o *outbox) releaseLocked() {
 	k.from.settle()
 	for to := min(o.proven, o.sent.pos); k.from.pos < to; k.from.step() {
 		o.progress++
-		if f := k.from.c.frame(k.from.i); f.isHeld() {
+		switch f := k.from.c.frame(k.from.i); {
+		case f.isDead():
+			o.deadBytes -= int64(f.size())
+		case f.isHeld():
 			k.msgs--
 			k.bytes -= int64(f.size())
 			o.count.released++
@@ -210,8 +213,8 @@ func (o *outbox) releaseLocked() {
 // keptLessLocked is called when something kept has gone: publishers and the writer
 // may wait for it, and control frames alone are not worth keeping.
 func (o *outbox) keptLessLocked() {
-	if o.keep.msgs == 0 {
-		o.keep.from = o.sent
+	if o.keep.msgs == 0 && o.keep.from.pos != o.sent.pos {
+		o.dropKeptLocked()
 	}
 	o.freeLocked()
 	o.roomyLocked()
@@ -224,6 +227,17 @@ func (o *outbox) keptLessLocked() {
 	if !o.pendingLocked() {
 		o.signalEmptyLocked()
 	}
+}
+
+// dropKeptLocked lets go of what is kept when no message is among it.
+func (o *outbox) dropKeptLocked() {
+	k := o.keep
+	for k.from.settle(); k.from.pos < o.sent.pos; k.from.step() {
+		if f := k.from.c.frame(k.from.i); f.isDead() {
+			o.deadBytes -= int64(f.size())
+		}
+	}
+	k.from = o.sent
 }
 
 // carefulLocked reports whether one message goes out at a time.
@@ -241,7 +255,7 @@ func (o *outbox) rewindKeptLocked() {
 	k.repeatTo = max(k.repeatTo, o.sent.pos)
 	o.sent = k.from
 	k.msgs, k.bytes, k.againMsgs, k.again = 0, 0, 0, 0
-	o.msgs, o.bytes, o.dead, o.control = 0, 0, 0, 0
+	o.msgs, o.bytes, o.dead, o.deadBytes, o.control = 0, 0, 0, 0, 0
 	if o.last == nil {
 		return
 	}
@@ -254,6 +268,7 @@ func (o *outbox) rewindKeptLocked() {
 		}
 		if f.isDead() {
 			o.dead++
+			o.deadBytes += int64(f.size())
 			continue
 		}
 		o.msgs++
@@ -297,7 +312,8 @@ func (o *outbox) spare(pos uint64) {
 // keptLocked finds a publish that was sent, or begun, and is not confirmed.
 func (o *outbox) keptLocked(pos uint64) (cursor, bool) {
 	k := o.keep
-	if k == nil || o.last == nil || pos < k.from.pos || !o.begunLocked(pos) {
+	pos, ok := o.currentLocked(pos)
+	if !ok || k == nil || o.last == nil || pos < k.from.pos || !o.begunLocked(pos) {
 		return cursor{}, false
 	}
 	c, ok := k.from.seek(pos)

@@ -46,6 +46,7 @@ func newKeepModel(t testing.TB, limits boxLimits) *keepModel {
 	m := &keepModel{t: t, limits: limits, box: newOutbox(limits, new(Statistics)), first: -1, last: -1, sure: -1,
 		got: map[int]bool{}, gone: map[int]bool{}, taken: map[int]bool{}}
 	m.box.keepAll()
+	m.box.slack = max(0, limits.bytes%5000) // small, so that dead frames are moved out
 	m.box.listen(func() { m.report(m.box.takeGiven()); require.Empty(t, m.box.takeGiven()) })
 	return m
 }
@@ -220,7 +221,9 @@ func (m *keepModel) spare(which int, reply bool) {
 	}
 	f := m.live[which%len(m.live)]
 	m.box.mu.Lock()
-	begun, passed := m.box.begunLocked(f.at), f.at < m.box.sent.pos
+	at, ok := m.box.currentLocked(f.at)
+	require.True(m.t, ok)
+	begun, passed := m.box.begunLocked(at), at < m.box.sent.pos
 	m.box.mu.Unlock()
 	switch {
 	case reply && !m.got[f.n]:

@@ -124,12 +124,14 @@ func (o *outbox) roomLocked() bool {
 }
 
 // keepsUpLocked reports whether a session keeps up with the publishers: its writer,
-// or, where frames are kept until they are confirmed, its server.
+// or, where frames are kept until they are confirmed, its server. Dead frames count,
+// because with a session they stay until they are passed.
 func (o *outbox) keepsUpLocked() bool {
-	if o.keep != nil {
-		return o.roomLocked()
+	if o.keep != nil && !o.roomLocked() {
+		return false
 	}
-	return o.bytes < o.window
+	_, bytes := o.totalLocked()
+	return bytes < o.window && o.deadBytes < o.window+compactSlack
 }
 
 // overflowLocked decides for a full buffer.
@@ -144,11 +146,11 @@ func (o *outbox) overflowLocked() (verdict, error) {
 		return waitForRoom, nil
 	case o.limits.overflow == OverflowDropNewest:
 		return dropIt, nil
-	case o.limits.overflow == OverflowDropOldest && !o.settling:
+	case o.limits.overflow == OverflowDropOldest && o.settling:
+		return waitForRoom, nil // the writer may still have the oldest; it is about to end
+	case o.limits.overflow == OverflowDropOldest:
 		o.dropOldestLocked()
 		return takeIt, nil
-	case o.limits.overflow == OverflowDropOldest:
-		return takeIt, nil // in the moment after a loss the oldest may still be with the writer
 	}
 	return refuseIt, ErrReconnectBufExceeded
 }

@@ -132,7 +132,8 @@ func BenchmarkPublishDisconnected(b *testing.B) {
 	for b.Loop() {
 		_ = box.publish("some.subject", "", nil, data, nil)
 		if box.bytes > 8<<20 {
-			box.abandon(ErrConnectionClosed, false)
+			box.bytes, box.msgs = 0, 0
+			box.resetLocked()
 		}
 	}
 }

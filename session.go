@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,9 +66,23 @@ func (s *session) fail(err error, fatal bool) (first bool) {
 	}
 	s.mu.Unlock()
 	if first {
+		if errors.Is(err, ErrStaleConnection) || errors.Is(err, os.ErrDeadlineExceeded) {
+			discardUnsent(s.conn)
+		}
 		s.conn.Close()
 	}
 	return first
+}
+
+// discardUnsent makes Close throw away what the kernel has not sent. On a link that
+// is stalled it would arrive late, behind what the next session has sent.
+func discardUnsent(conn net.Conn) {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = c.NetConn()
+	}
+	if c, ok := conn.(*net.TCPConn); ok {
+		_ = c.SetLinger(0) // fails only on a closed socket
+	}
 }
 
 // cause returns why the session ended, once it has.

@@ -15,6 +15,7 @@ type writer struct {
 	conn net.Conn
 	// stall is how long the kernel may take nothing; 0 or less: for ever.
 	stall time.Duration
+	idle  time.Duration // how long it has taken nothing; the writer's own
 	// fail tells the session why the socket is of no more use.
 	fail func(error)
 	done chan struct{}
@@ -28,9 +29,19 @@ func startWriter(box *outbox, conn net.Conn, stall time.Duration, fail func(erro
 	return w
 }
 
+// writeSlice is how long one write may take. Between two it is seen whether the
+// link is slow or dead.
+const writeSlice = 250 * time.Millisecond
+
+// unresumableBytes bounds what one write is given where it cannot be sliced.
+const unresumableBytes = 64 << 10
+
 func (w *writer) run() {
 	defer close(w.done)
-	var b batch
+	b := batch{most: batchBytes}
+	if !resumable(w.conn) {
+		b.most = unresumableBytes
+	}
 	for w.box.take(&b) {
 		n, err := w.write(&b)
 		w.box.advance(n)
@@ -42,19 +53,32 @@ func (w *writer) run() {
 }
 
 // write hands a batch to the kernel and returns how many bytes it took. A slow
-// socket is not a broken one: if the time ran out but some bytes went through,
-// the next batch goes on at the very byte where this one stopped.
+// socket is not a broken one: if the time ran out, the next batch goes on at the
+// very byte where this one stopped, as long as something goes through.
 func (w *writer) write(b *batch) (int, error) {
-	if w.stall > 0 {
-		if err := w.conn.SetWriteDeadline(time.Now().Add(w.stall)); err != nil {
+	limit := w.stall
+	if resumable(w.conn) && (limit <= 0 || limit > writeSlice) {
+		limit = writeSlice
+	}
+	if limit > 0 {
+		if err := w.conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 			return 0, err
 		}
 	}
 	n, err := w.send(b)
-	if err != nil && n > 0 && errors.Is(err, os.ErrDeadlineExceeded) && resumable(w.conn) {
-		err = nil
+	if err == nil || n > 0 {
+		w.idle = 0
 	}
-	return n, err
+	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !resumable(w.conn) {
+		return n, err
+	}
+	if n == 0 {
+		w.idle += limit
+	}
+	if w.stall > 0 && w.idle >= w.stall {
+		return n, err
+	}
+	return n, nil
 }
 
 func (w *writer) send(b *batch) (int, error) {

@@ -32,6 +32,9 @@ func (l *link) writeLoop() {
 		switch s := l.next(); s.do {
 		case doWrite:
 			n, err := l.dst.Write(s.b)
+			if see := l.c.p.cfg.observe; see != nil && n > 0 {
+				see(l.c, l.dir, s.b[:n])
+			}
 			if gone := l.wrote(n, err); gone {
 				l.c.finished()
 			}

@@ -35,6 +35,7 @@ type Option func(*config)
 type config struct {
 	holdLimit  int
 	sockBuffer int
+	observe    func(*Conn, Direction, []byte) // nil: nobody looks
 }
 
 // HoldLimit bounds, in bytes, what a connection keeps in memory per direction
@@ -52,6 +53,15 @@ func HoldLimit(bytes int) Option {
 // own send buffer, often some megabytes, is for the sender to shrink.
 func SocketBuffers(bytes int) Option {
 	return func(c *config) { c.sockBuffer = bytes }
+}
+
+// Observe calls f with every piece of every stream that is forwarded: exactly
+// the bytes that the kernel has taken for the receiver, in their order, before
+// they show in the counters and before the connection can end. For one direction
+// of a connection f is called by one goroutine, which it holds up; f must not
+// call into the proxy, but for [Conn.ID], and must not keep or change the bytes.
+func Observe(f func(c *Conn, dir Direction, forwarded []byte)) Option {
+	return func(c *config) { c.observe = f }
 }
 
 // Proxy accepts connections on a loopback port and relays each to the upstream.
