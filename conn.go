@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type Conn struct {
 	over     chan struct{} // closed when the connection is closed and all is given back
 
 	onUndelivered UndeliveredCB
+	ids           *msgIDs // nil: messages get no id
 	undelivered   reporter
 	watermarks    watermarkTeller
 
@@ -88,6 +90,9 @@ func Connect(url string, options ...Option) (*Conn, error) {
 // Connect makes a connection with these options. See the function Connect.
 func (o Options) Connect() (*Conn, error) {
 	o = o.withDefaults()
+	if o.AtLeastOnce && o.ReconnectBufSize < 0 {
+		return nil, fmt.Errorf("%w: AtLeastOnce keeps messages in the reconnect buffer, and ReconnectBufSize turns that off", ErrInvalidArg)
+	}
 	pool, err := newServerPool(&o)
 	if err != nil {
 		return nil, err
@@ -117,6 +122,12 @@ func newConn(o Options, pool *serverPool) *Conn {
 		bytes: int64(o.ReconnectBufSize), msgs: int64(o.ReconnectBufMsgs),
 		overflow: o.ReconnectBufOverflow, filter: o.ReconnectBufFilter, maxAge: o.ReconnectBufMaxAge,
 	}, &nc.Statistics)
+	if o.AtLeastOnce {
+		nc.out.keepAll()
+	}
+	if o.MsgIDHeader {
+		nc.ids = newMsgIDs()
+	}
 	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
 		nc.out.listen(nc.report, &nc.undelivered.full)
 	}

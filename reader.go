@@ -142,6 +142,9 @@ func (r *reader) serverErr(text []byte) {
 	kind, err := classify(errText(text))
 	switch kind {
 	case errNotice:
+		if subject := deniedPublish(errText(text)); subject != "" {
+			r.nc.out.refused(subject, err)
+		}
 		r.nc.reportError(nil, err)
 	case errDisconnect:
 		r.s.fail(err, false)

@@ -18,12 +18,14 @@ var (
 	ErrExpired = errors.New("nats: message expired in the outbound buffer")
 	// ErrPoison means that the connection broke again and again in the middle of
 	// sending the message: twice in a row if the server hung up, or said that the
-	// message violates its limits; 8 times in a row for whatever other reason.
+	// message violates its limits; 6 times in a row for whatever other reason. With
+	// AtLeastOnce a server that just hangs up counts as such a reason.
 	ErrPoison = errors.New("nats: message given up, connections break on it")
 )
 
-// Undelivered is a message that was accepted and that the client has given up:
-// it was not sent, and will not be.
+// Undelivered is a message that was accepted and that the client has given up: it
+// was not sent, and will not be. With AtLeastOnce it may have been sent before, and
+// even have arrived, without the server's confirmation.
 type Undelivered struct {
 	// Msg is the message; nil if Count stands for several.
 	Msg *Msg
@@ -35,7 +37,8 @@ type Undelivered struct {
 	// is nil.
 	Accepted time.Time
 	// Err is the reason: ErrDropped, ErrExpired, ErrPoison, ErrMaxPayload,
-	// ErrHeadersNotSupported or ErrConnectionClosed.
+	// ErrHeadersNotSupported, ErrConnectionClosed, or with AtLeastOnce
+	// ErrPermissionViolation.
 	Err error
 }
 
