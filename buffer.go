@@ -3,7 +3,6 @@ package nats
 import (
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -77,7 +76,7 @@ type outbox struct {
 	blame   int    // how far that is its fault
 
 	given   givenUp
-	report  func(*givenUp) // called without the lock; fixed
+	call    func() // when there is something in it; called without the lock; fixed
 	mark    watermark
 	crossed func() // called without the lock; fixed
 
@@ -106,12 +105,6 @@ func newOutbox(limits boxLimits, stats *Statistics) *outbox {
 		born: time.Now(), exact: limits.maxAge > 0, gone: noPosition}
 	o.ready.L = &o.mu
 	return o
-}
-
-// listen makes report get everything that is given up; while behind says that
-// there is no room, messages are only counted. Call it before use.
-func (o *outbox) listen(report func(*givenUp), behind *atomic.Bool) {
-	o.report, o.given.listen, o.given.behind, o.exact = report, true, behind, true
 }
 
 // publish appends a PUB frame, or an HPUB frame if there are headers. Without

@@ -19,8 +19,7 @@ import (
 // something to run.
 //
 // Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu and requests.mu are leaves as outbox.mu is, and so is
-// dispatcher.mu, which reporter.mu goes before.
+// outbox.mu; session.mu, requests.mu and dispatcher.mu are leaves as outbox.mu is.
 // None is held across a system call, a look-up or a function of the program.
 type Conn struct {
 	// Statistics of the connection. OutMsgs and OutBytes are guarded by the
@@ -44,7 +43,6 @@ type Conn struct {
 
 	onUndelivered UndeliveredCB
 	ids           *msgIDs // nil: messages get no id
-	undelivered   reporter
 	watermarks    watermarkTeller
 
 	maxPayload atomic.Int64 // of the last INFO
@@ -129,7 +127,7 @@ func newConn(o Options, pool *serverPool) *Conn {
 		nc.ids = newMsgIDs()
 	}
 	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
-		nc.out.listen(nc.report, &nc.undelivered.full)
+		nc.out.listen(nc.callUndelivered)
 	}
 	nc.out.pace.rate = float64(max(0, o.ReconnectReplayRate))
 	if o.WatermarkCB != nil && o.ReconnectBufSize > 0 {

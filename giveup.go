@@ -101,7 +101,7 @@ func (o *outbox) giveUpLocked(k cursor, reason error) {
 // gaveUpLocked counts and reports a publish that is given up.
 func (o *outbox) gaveUpLocked(k cursor, reason error) {
 	o.count.gaveUp(reason)
-	if o.given.wants() {
+	if o.given.listen {
 		size := k.c.frame(k.i).size()
 		at := time.Now().Add(-o.ageLocked(k))
 		o.given.add(size, at, reason, func() *Msg { return decodePublish(k.bytes()) })
@@ -109,14 +109,14 @@ func (o *outbox) gaveUpLocked(k cursor, reason error) {
 	o.gone = min(o.gone, k.pos)
 }
 
-// unlock gives the lock up and reports what was given up, and which watermark was
-// crossed, under it.
+// unlock gives the lock up and has it told that something was given up, or that a
+// watermark was crossed, under it.
 func (o *outbox) unlock() {
-	given := o.given.take()
+	call := o.given.callLocked()
 	crossed := o.crossedLocked()
 	o.mu.Unlock()
-	if given != nil {
-		o.report(given)
+	if call {
+		o.call()
 	}
 	if crossed {
 		o.crossed()

@@ -134,7 +134,9 @@ func (o *outbox) keepsUpLocked() bool {
 
 // overflowLocked decides for a full buffer.
 func (o *outbox) overflowLocked() (verdict, error) {
-	o.sweepIfFullLocked()
+	if !o.settling { // else the writer may have the oldest in its hands
+		o.sweepIfFullLocked()
+	}
 	switch {
 	case o.roomLocked():
 		return takeIt, nil
@@ -154,7 +156,7 @@ func (o *outbox) overflowLocked() (verdict, error) {
 // dropNewLocked gives up a message that is not even appended.
 func (o *outbox) dropNewLocked(size int, subject, reply string, hdr, data []byte) {
 	o.count.gaveUp(ErrDropped)
-	if !o.given.wants() {
+	if !o.given.listen {
 		return
 	}
 	o.given.add(size, time.Now(), ErrDropped, func() *Msg {
