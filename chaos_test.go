@@ -53,6 +53,9 @@ func TestChaos(t *testing.T) { // alone: it needs the whole machine
 			ReconnectBufOverflow(OverflowDropOldest)}, nil, []error{ErrExpired, ErrDropped}, false},
 		{"meddling", true, []Option{ReconnectBufSize(500_000), ReconnectBufOverflow(OverflowDropOldest)},
 			nil, []error{ErrExpired, ErrDropped}, true},
+		{"at least once", true, []Option{AtLeastOnce()}, []error{ErrReconnectBufExceeded}, nil, false},
+		{"at least once, one server", false, []Option{AtLeastOnce(), ReconnectBufSize(2 << 20),
+			ReconnectBufOverflow(OverflowBlock)}, nil, nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newChaos(t, tc.restarts, tc.opts)

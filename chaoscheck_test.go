@@ -63,10 +63,12 @@ func (c *chaos) check(refused, reasons []error) {
 	c.given.mu.Lock()
 	defer c.given.mu.Unlock()
 	for _, tally := range []*chaosTally{&c.tap.chaosTally, &c.subbed, &c.given.got, &c.purged} {
-		assert.Empty(c.t, tally.repeated, "seen twice")
+		if !c.nc.Opts.AtLeastOnce {
+			assert.Empty(c.t, tally.repeated, "seen twice")
+		}
 		assert.Zero(c.t, tally.damaged, "not as it was sent")
 	}
-	disorder, garbled := c.tap.disorder()
+	disorder, garbled := c.tap.disorder(!c.nc.Opts.AtLeastOnce)
 	assert.Zero(c.t, disorder, "out of order")
 	assert.Zero(c.t, garbled, "not the protocol")
 	assert.Zero(c.t, c.marks.wrong.Load(), "a watermark crossed twice in one direction")
@@ -79,8 +81,23 @@ func (c *chaos) check(refused, reasons []error) {
 		// No server went, so all that one had processed came to the subscriber.
 		assert.LessOrEqual(c.t, a.unheard, int(st.InDoubt), "not with the subscriber, and not in doubt")
 	}
+	if c.nc.Opts.AtLeastOnce {
+		c.checkAtLeastOnce(a)
+	}
 	c.checkCounters(a, refused, reasons)
 	c.checkProofs(a)
+}
+
+// checkAtLeastOnce: nothing is missing, also at the subscriber, and what was sent
+// twice was counted.
+func (c *chaos) checkAtLeastOnce(a chaosAccount) {
+	st := c.nc.BufferStats()
+	assert.Zero(c.t, st.InDoubt, "InDoubt")
+	assert.Zero(c.t, a.missing, "missing") // InDoubt bounds it in any case, but this says more
+	assert.EqualValues(c.t, a.accepted, st.Confirmed+st.Undelivered, "Confirmed")
+	assert.LessOrEqual(c.t, len(c.tap.repeated), int(st.Repeated), "Repeated")
+	assert.Zero(c.t, st.UnconfirmedMsgs, "UnconfirmedMsgs")
+	assert.Zero(c.t, st.UnconfirmedBytes, "UnconfirmedBytes")
 }
 
 // checkCounters compares the connection's own account.
@@ -151,8 +168,8 @@ func (c *chaos) summary() {
 	}
 	seconds := c.took.Seconds()
 	c.t.Logf("%.1f s, %.0f calls/s: accepted %d, refused %d, delivered %d (subscriber %d), undelivered %d %v (%d only counted), "+
-		"taken back %d, missing %d, in doubt %d; sessions %d, losses told %d, faults %d (%s); late %d; buffered %d, replayed %d, most %d msgs, %d bytes; flushes %d",
+		"taken back %d, missing %d, in doubt %d, repeated %d (seen twice %d); sessions %d, losses told %d, faults %d (%s); late %d; buffered %d, replayed %d, most %d msgs, %d bytes; flushes %d",
 		seconds, float64(a.accepted+a.refused)/seconds, a.accepted, a.refused, a.delivered, a.subscribed, st.Undelivered, reasons,
-		c.given.counted, a.takenBack, a.missing, st.InDoubt, len(c.tap.streams), c.breaks.Load(), faults, strings.Join(kinds, ", "),
+		c.given.counted, a.takenBack, a.missing, st.InDoubt, st.Repeated, len(c.tap.repeated), len(c.tap.streams), c.breaks.Load(), faults, strings.Join(kinds, ", "),
 		c.tap.overtaken, st.Buffered, st.Replayed, st.MaxMsgs, st.MaxBytes, len(c.proofs))
 }

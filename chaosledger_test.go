@@ -122,6 +122,7 @@ func chaosNumber(data []byte) (pub, n int, ok bool) {
 // chaosTally is the messages that somebody has seen.
 type chaosTally struct {
 	mu        sync.Mutex
+	seen      int
 	got       [chaosPublishers]chaosSet
 	top       [chaosPublishers]int // behind the highest number
 	repeated  []int
@@ -133,6 +134,7 @@ func (t *chaosTally) see(data []byte) (pub, n int, ok bool) {
 	pub, n, ok = chaosNumber(data)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.seen++
 	switch {
 	case !ok:
 		t.damaged++
@@ -146,13 +148,10 @@ func (t *chaosTally) see(data []byte) (pub, n int, ok bool) {
 	return
 }
 
-func (t *chaosTally) count() (n int) {
+func (t *chaosTally) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, s := range t.got {
-		n += s.count()
-	}
-	return n
+	return t.seen
 }
 
 // chaosTap sees what the proxy's kernel has taken for the server. A message
@@ -269,8 +268,9 @@ func (s *chaosStream) message(subject int, data []byte) {
 
 // disorder counts the places where the stream of all connections, one after the
 // other, is not in the order of the publishers. Bytes of a lost connection that
-// reach the server late are not disorder: the network did that.
-func (t *chaosTap) disorder() (n, garbled int) {
+// reach the server late are not disorder: the network did that. Without across
+// each connection is looked at by itself.
+func (t *chaosTap) disorder(across bool) (n, garbled int) {
 	t.streamMu.Lock()
 	defer t.streamMu.Unlock()
 	last := [chaosPublishers]int{}
@@ -281,7 +281,7 @@ func (t *chaosTap) disorder() (n, garbled int) {
 		n += s.disorder
 		garbled += s.garbled
 		for p := range last {
-			if s.first[p] >= 0 && s.first[p] <= last[p] {
+			if across && s.first[p] >= 0 && s.first[p] <= last[p] {
 				n++
 			}
 			last[p] = max(last[p], s.last[p])

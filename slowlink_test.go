@@ -38,7 +38,8 @@ func overSlowLink(t *testing.T, opts ...Option) (nc *Conn, sub *Subscription) {
 // patience.
 func TestCloseOnASlowLinkSendsEverything(t *testing.T) {
 	t.Parallel()
-	nc, sub := overSlowLink(t, Timeout(700*time.Millisecond))
+	nc, sub := overSlowLink(t)
+	nc.setHandler(func(o *Options) { o.Timeout = 300 * time.Millisecond }) // what Close goes by
 	for i := range 90 {
 		require.NoError(t, nc.Publish("foo", payloadOf(i, 10_000)))
 	}
