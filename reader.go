@@ -113,6 +113,7 @@ func (r *reader) handOver() {
 	}
 	if out.spent {
 		r.nc.subs.over(run.sub)
+		run.sub.tellClosedApart()
 	}
 }
 
@@ -142,6 +143,7 @@ func (r *reader) serverErr(text []byte) {
 	kind, err := classify(errText(text))
 	switch kind {
 	case errNotice:
+		r.nc.subscriptionRefused(err)
 		r.nc.reportError(nil, err)
 	case errDisconnect:
 		r.s.fail(err, false)

@@ -15,6 +15,7 @@ type session struct {
 	info   serverInfo
 	rest   []byte // came behind the handshake
 	writer *writer
+	gone   chan struct{} // closed when the connection has let go of it
 
 	// announced: the program was told, because everything that had been
 	// buffered is in the kernel's hands. Until then it is still the outage of
@@ -28,17 +29,23 @@ type session struct {
 
 // loss is why a session ended.
 type loss struct {
-	err   error
-	fatal bool // the connection is to be closed for good
+	err    error
+	fatal  bool // the connection is to be closed for good
+	forced bool // by ForceReconnect
+	hurry  bool // the first attempt to reconnect comes without a pause
 }
 
 // fail ends the session: the first cause is kept, the socket is closed, which
 // wakes the reader and the writer. It reports whether this was the first.
 func (s *session) fail(err error, fatal bool) (first bool) {
+	return s.end(loss{err: err, fatal: fatal})
+}
+
+func (s *session) end(why loss) (first bool) {
 	s.mu.Lock()
 	first = s.lost == nil
 	if first {
-		s.lost = &loss{err: err, fatal: fatal}
+		s.lost = &why
 	}
 	s.mu.Unlock()
 	if first {
