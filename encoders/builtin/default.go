@@ -16,7 +16,7 @@ type DefaultEncoder struct{}
 func (*DefaultEncoder) Encode(_ string, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
-		return nil, nil
+		return []byte{}, nil
 	case string:
 		return []byte(v), nil
 	case []byte:
@@ -59,9 +59,17 @@ func (*DefaultEncoder) Decode(_ string, data []byte, vPtr any) (err error) {
 			*v = b
 		}
 	default:
-		return fmt.Errorf("nats: Default Encoder can't decode to type %s", reflect.TypeOf(vPtr))
+		return cannotDecode(vPtr)
 	}
 	return err
+}
+
+func cannotDecode(vPtr any) error {
+	t := reflect.TypeOf(vPtr)
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return fmt.Errorf("nats: Default Encoder can't decode to type %s", t)
 }
 
 func read[T int | int32 | int64](v *T, text string, bits int) error {
