@@ -19,7 +19,7 @@ func TestEncodersDoTheSame(t *testing.T) {
 	n := 7
 	values := []any{nil, "text", `qu"oted`, []byte("bytes"), true, false, 1, -1, 2.5, pair{1, 2}, &pair{1, 2}, &n,
 		[]string{"a"}, map[string]int{"a": 1}, int8(3), uint64(4), func() {}, make(chan int)}
-	inputs := []string{"", "1", "-12", "1.5", "true", "1e3", `"x"`, `"a\nb"`, `"`, `""`, "null",
+	inputs := []string{"", "1", "-12", "1.5", "true", "1e3", `"x"`, `"a\nb"`, `""`, "null",
 		`{"A":1,"B":2}`, `[1]`, "x", " 1", "0x10"}
 	targets := []func() any{
 		func() any { return new(string) }, func() any { return new([]byte) }, func() any { return new(int) },
