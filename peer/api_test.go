@@ -108,7 +108,7 @@ func TestCoreAPIIsTheSame(t *testing.T) {
 
 // The encoders have the same API too.
 func TestEncodersAPIIsTheSame(t *testing.T) {
-	for _, sub := range []string{"/encoders/builtin"} {
+	for _, sub := range []string{"/encoders/builtin", "/encoders/protobuf"} {
 		s := load(t, theirPath+sub, ourPath+sub)
 		require.NotEmpty(t, s[0])
 		for name := range s[0] {

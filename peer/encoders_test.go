@@ -29,6 +29,7 @@ func TestEncodersDoTheSame(t *testing.T) {
 		func() any { return new([]int) }, func() any { return new(json.RawMessage) },
 	}
 	for _, name := range []string{"default", "json", "gob"} {
+		//lint:ignore SA1019 it is still part of the API
 		theirs, mine := incumbent.EncoderForType(name), ours.EncoderForType(name)
 		for _, v := range values {
 			if name == "gob" && v == nil || name == "default" && isAddress(v) {

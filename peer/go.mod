@@ -4,7 +4,8 @@ go 1.26.0
 
 require (
 	github.com/nats-io/nats.go v1.55.0
-	github.com/natsring/nats.go v0.0.0-00010101000000-000000000000
+	github.com/natsring/nats.go v0.0.0
+	github.com/natsring/nats.go/encoders/protobuf v0.0.0
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/tools v0.42.0
 )
@@ -18,6 +19,9 @@ require (
 	golang.org/x/mod v0.33.0 // indirect
 	golang.org/x/sync v0.19.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace github.com/natsring/nats.go => ../
+
+replace github.com/natsring/nats.go/encoders/protobuf => ../encoders/protobuf
