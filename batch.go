@@ -50,7 +50,12 @@ func (o *outbox) take(b *batch) bool {
 			continue
 		}
 		if o.pendingLocked() {
-			o.gatherLocked(b)
+			limit, wait := o.paceLocked()
+			if wait > 0 {
+				o.restLocked(wait)
+				continue
+			}
+			o.gatherLocked(b, limit)
 			return true
 		}
 		o.signalEmptyLocked()
@@ -67,7 +72,7 @@ func (o *outbox) replayedLocked() bool {
 	if len(o.ahead) > o.aheadAt {
 		return false
 	}
-	return o.last == nil || o.sent.pos+uint64(o.part) >= o.replayTo
+	return o.replayOutLocked()
 }
 
 // pendingLocked reports whether anything is left to send. Dead frames that were
@@ -82,8 +87,8 @@ func (o *outbox) pendingLocked() bool {
 
 // gatherLocked fills b. What goes ahead is put in front, but never into the
 // middle of a frame: if one is half sent while something waits to go ahead,
-// the batch ends with that frame.
-func (o *outbox) gatherLocked(b *batch) {
+// the batch ends with that frame. limit bounds the frames, in bytes.
+func (o *outbox) gatherLocked(b *batch, limit uint64) {
 	b.reset()
 	o.tickLocked()
 	o.topUpAheadLocked()
@@ -94,6 +99,12 @@ func (o *outbox) gatherLocked(b *batch) {
 	if o.last == nil {
 		return
 	}
+	ahead := b.size
+	o.collectFramesLocked(b, waiting, limit)
+	o.pace.left -= float64(b.size - ahead)
+}
+
+func (o *outbox) collectFramesLocked(b *batch, waiting bool, limit uint64) {
 	o.sent.settle()
 	if waiting && o.part > 0 {
 		rest := o.sent.c.frame(o.sent.i).size() - o.part
@@ -101,10 +112,10 @@ func (o *outbox) gatherLocked(b *batch) {
 		return
 	}
 	if o.dead == 0 {
-		o.collectLocked(b, o.sent.pos+uint64(o.part), batchBytes)
+		o.collectLocked(b, o.sent.pos+uint64(o.part), limit)
 		return
 	}
-	o.collectLiveLocked(b)
+	o.collectLiveLocked(b, limit)
 }
 
 // topUpAheadLocked turns owed PONGs into bytes once the last ones are out.
@@ -134,10 +145,10 @@ func (o *outbox) collectLocked(b *batch, pos, limit uint64) {
 }
 
 // collectLiveLocked adds the live frames, one run of neighbours at a time.
-func (o *outbox) collectLiveLocked(b *batch) {
+func (o *outbox) collectLiveLocked(b *batch, limit uint64) {
 	k := o.sent
 	from := k.pos + uint64(o.part)
-	for k.i < k.c.frames && b.size+int(k.pos-min(from, k.pos)) < batchBytes {
+	for k.i < k.c.frames && uint64(b.size)+(k.pos-min(from, k.pos)) < limit {
 		if !k.c.frame(k.i).isDead() {
 			k.step()
 			continue
@@ -159,7 +170,7 @@ func (o *outbox) collectRunLocked(b *batch, from, to uint64) {
 // the batch began with it, then frames. Frames taken whole are given back.
 func (o *outbox) advance(n int) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	o.progress += uint64(n)
 	o.inHand = 0
 	if o.part == 0 {

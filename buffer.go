@@ -54,6 +54,7 @@ type outbox struct {
 	owed    int // PONGs owed to the server
 
 	idle     bool          // the writer waits on ready
+	resting  bool          // the writer waits there for its pace
 	progress uint64        // bytes the kernel has taken
 	room     chan struct{} // closed when a waiting publisher should look again
 	empty    chan struct{} // closed when nothing is left to send
@@ -67,8 +68,15 @@ type outbox struct {
 	ages  map[uint64]time.Duration // own limits of frames, by position
 	gone  uint64                   // lowest position given up that pings do not know of
 
-	given  givenUp
-	report func(*givenUp) // called without the lock; fixed
+	pace pace // of the replay
+
+	suspect uint64 // the frame that was half sent when the last session broke
+	blame   int    // how far that is its fault
+
+	given   givenUp
+	report  func(*givenUp) // called without the lock; fixed
+	mark    watermark
+	crossed func() // called without the lock; fixed
 
 	count boxCounters
 	stats *Statistics // OutMsgs and OutBytes, guarded by mu
@@ -302,6 +310,9 @@ func (o *outbox) pong() {
 	if o.state == boxAttached && o.owed < maxOwed {
 		o.owed++
 		o.wakeLocked()
+		if o.resting {
+			o.ready.Signal()
+		}
 	}
 }
 
@@ -318,6 +329,7 @@ func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (no
 	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
 	o.pinged = 0
 	o.replayTo = o.tail
+	o.pace.begin()
 	o.count.replayLeft = o.msgs
 	o.releaseWaitersLocked() // other limits hold now
 	if !o.pendingLocked() {
@@ -343,10 +355,12 @@ func (o *outbox) detach() {
 
 // rewind makes the ring ready for the next session, once the writer of the last
 // one has ended: a frame that was taken in part will go out whole, and control
-// frames never. It returns the position from which everything is still here.
-func (o *outbox) rewind() uint64 {
+// frames never. blame is how far the frame that was taken in part is at fault for the
+// end of the session. It returns the position from which everything is still here.
+func (o *outbox) rewind(blame int) uint64 {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
+	poison := o.blameLocked(blame)
 	o.ahead, o.aheadAt, o.owed = nil, 0, 0
 	o.part, o.proven, o.inHand = 0, 0, 0
 	o.settling = false
@@ -354,6 +368,9 @@ func (o *outbox) rewind() uint64 {
 	o.peakLocked()
 	if o.last == nil {
 		return o.tail
+	}
+	if poison {
+		o.giveUpLocked(o.sent, ErrPoison)
 	}
 	if o.control > 0 {
 		o.killControlLocked()
@@ -379,12 +396,12 @@ func (o *outbox) killControlLocked() {
 	o.control = 0
 }
 
-// close refuses everything from now on with err. What was taken before can
-// still be drained by an attached writer.
+// close refuses everything from now on with err; ErrConnectionClosed is the last
+// word. What was taken before can still be drained by an attached writer.
 func (o *outbox) close(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.refuse == nil {
+	if o.refuse != ErrConnectionClosed {
 		o.refuse = err
 	}
 	o.releaseWaitersLocked()

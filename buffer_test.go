@@ -2,7 +2,6 @@ package nats
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 	"testing"
 
@@ -30,7 +29,7 @@ func TestOutboxSwitchedOff(t *testing.T) {
 	box.attach(nil, nil, nil)
 	require.NoError(t, box.publish("foo", "", nil, []byte("x"), nil))
 	box.detach()
-	box.rewind()
+	box.rewind(0)
 	require.Positive(t, box.buffered(), "what was accepted while connected is kept")
 	require.ErrorIs(t, box.publish("foo", "", nil, nil, nil), ErrReconnectBufExceeded)
 }
@@ -79,8 +78,8 @@ func TestOutboxBackPressure(t *testing.T) {
 			tc.free(box)
 			require.ErrorIs(t, got(t, result, "publish"), tc.want)
 			box.detach()
-			box.rewind()
-			box.abandon(ErrConnectionClosed)
+			box.rewind(0)
+			box.abandon(ErrConnectionClosed, false)
 		})
 	}
 }
@@ -165,12 +164,11 @@ func TestOutboxDrained(t *testing.T) {
 	got(t, ch, "drained")
 	box.detach()
 	got(t, stopped, "the writer's end")
-	require.ErrorIs(t, func() error {
-		box.close(errors.New("first"))
-		box.close(ErrConnectionClosed)
-		return box.publish("s", "", nil, nil, nil)
-	}(), box.refuse)
-	require.EqualError(t, box.refuse, "first")
+	box.close(ErrConnectionDraining)
+	require.ErrorIs(t, box.publish("s", "", nil, nil, nil), ErrConnectionDraining)
+	box.close(ErrConnectionClosed)
+	box.close(ErrConnectionDraining)
+	require.ErrorIs(t, box.publish("s", "", nil, nil, nil), ErrConnectionClosed, "the last word")
 }
 
 func BenchmarkOutbox(b *testing.B) {

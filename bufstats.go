@@ -105,7 +105,7 @@ func (c *boxCounters) proven(pos uint64) {
 // kernel had and nobody confirmed is in doubt, what is left is buffered. A
 // session that the program closed is not lost.
 func (c *boxCounters) sessionLost(o *outbox) {
-	if o.refuse == nil {
+	if o.refuse != ErrConnectionClosed {
 		c.inDoubt += c.sent - c.confirmed
 		c.buffered += uint64(o.msgs - c.replayLeft)
 	}
@@ -207,7 +207,7 @@ func (nc *Conn) PurgeBuffer() []*Msg { return nc.out.purge() }
 // purge takes all publishes back but those that the writer has in its hands.
 func (o *outbox) purge() []*Msg {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	if o.last == nil {
 		return nil
 	}

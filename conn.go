@@ -39,9 +39,11 @@ type Conn struct {
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the lifecycle goroutine has ended
+	over     chan struct{} // closed when the connection is closed and all is given back
 
 	onUndelivered UndeliveredCB
 	undelivered   reporter
+	watermarks    watermarkTeller
 
 	maxPayload atomic.Int64 // of the last INFO
 	headers    atomic.Bool  // of the last INFO
@@ -57,6 +59,8 @@ type Conn struct {
 	greeted  bool // the ConnectHandler's event has been
 	draining drainMode
 	pause    chan struct{} // closed to end a pause of the reconnect loop; nil: there is none
+	closeErr error         // why the library closed the connection
+	left     []*Msg        // what a Shutdown left unsent
 }
 
 // Connect makes a connection to one of the given servers, separated by commas:
@@ -108,7 +112,7 @@ func (o Options) Connect() (*Conn, error) {
 }
 
 func newConn(o Options, pool *serverPool) *Conn {
-	nc := &Conn{Opts: o, pool: pool, done: make(chan struct{})}
+	nc := &Conn{Opts: o, pool: pool, done: make(chan struct{}), over: make(chan struct{})}
 	nc.ctx, nc.cancel = context.WithCancel(context.Background())
 	nc.out = newOutbox(boxLimits{
 		bytes: int64(o.ReconnectBufSize), msgs: int64(o.ReconnectBufMsgs),
@@ -116,6 +120,10 @@ func newConn(o Options, pool *serverPool) *Conn {
 	}, &nc.Statistics)
 	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
 		nc.out.listen(nc.report, &nc.undelivered.full)
+	}
+	nc.out.pace.rate = float64(max(0, o.ReconnectReplayRate))
+	if o.WatermarkCB != nil && o.ReconnectBufSize > 0 {
+		nc.out.watch(o.ReconnectBufHigh, o.ReconnectBufLow, nc.markCrossed)
 	}
 	nc.pings = &pings{box: nc.out}
 	nc.subs = newRegistry(nc.out)
@@ -242,7 +250,7 @@ func (nc *Conn) swapIn(s *session) bool {
 	nc.mu.Unlock()
 	if !ok {
 		nc.out.detach()
-		nc.out.rewind()
+		nc.out.rewind(0)
 		s.conn.Close()
 		return false
 	}

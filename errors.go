@@ -3,6 +3,7 @@ package nats
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -173,8 +174,20 @@ func classify(text string) (errKind, error) {
 		}
 		return row.kind, row.err
 	}
+	if slices.Contains(violations, low) {
+		return errDisconnect, violation(text)
+	}
 	return errFatal, errors.New("nats: " + text)
 }
+
+// violations are the texts for a message that the server does not take: reason to
+// end the session, not to close a connection for good.
+var violations = []string{"maximum payload violation", "maximum control line exceeded"}
+
+// violation is such a text, in the server's words.
+type violation string
+
+func (v violation) Error() string { return "nats: " + string(v) }
 
 // authError gives the error for an -ERR text about credentials, or nil.
 func authError(text string) error {

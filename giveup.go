@@ -55,7 +55,7 @@ func (o *outbox) killLocked(k cursor) {
 // not reported, and a flush does not miss it.
 func (o *outbox) withdraw(pos uint64) bool {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	if o.last == nil || pos < o.sent.pos || pos < o.inHand || pos == o.sent.pos && o.part > 0 {
 		return false
 	}
@@ -85,13 +85,43 @@ func (o *outbox) giveUpLocked(k cursor, reason error) {
 	o.killLocked(k)
 }
 
-// unlock gives the lock up and reports what was given up under it.
+// unlock gives the lock up and reports what was given up, and which watermark was
+// crossed, under it.
 func (o *outbox) unlock() {
 	given := o.given.take()
+	crossed := o.crossedLocked()
 	o.mu.Unlock()
 	if given != nil {
 		o.report(given)
 	}
+	if crossed {
+		o.crossed()
+	}
+}
+
+// What a publish is to blame for when a session breaks in the middle of it: the
+// server may have hung up because of it. A server that closes in order, or says
+// that the message violates its limits, weighs more than a link that breaks, which
+// is most often nobody's fault. A session that the client gives up weighs nothing.
+const (
+	blameHangUp = 4
+	blameBreak  = 1
+	blamePoison = 8 // is poison
+)
+
+// blameLocked puts blame on the publish that was taken in part, if any, and
+// reports whether it is poison: what it gets in sessions one after the other
+// adds up.
+func (o *outbox) blameLocked(blame int) bool {
+	if o.part == 0 || !o.sent.c.frame(o.sent.i).isHeld() {
+		o.blame = 0
+		return false
+	}
+	if o.sent.pos != o.suspect {
+		o.suspect, o.blame = o.sent.pos, 0
+	}
+	o.blame += blame
+	return o.blame >= blamePoison
 }
 
 // dropOldestLocked gives up the oldest publishes until there is room for one
@@ -211,9 +241,9 @@ func (o *outbox) serverTakes(l *serverLimits) {
 	o.server = l
 }
 
-// abandon gives up everything that is left, for a reason, and all memory. The
-// writer must have ended.
-func (o *outbox) abandon(reason error) {
+// abandon gives up everything that is left, for a reason, and all memory. With
+// keep it returns what that was. The writer must have ended.
+func (o *outbox) abandon(reason error, keep bool) (left []*Msg) {
 	o.mu.Lock()
 	defer o.unlock()
 	if o.last != nil {
@@ -221,14 +251,19 @@ func (o *outbox) abandon(reason error) {
 		o.part = 0
 		o.sent.settle()
 		for k := o.sent; k.i < k.c.frames; k.step() {
-			if k.c.frame(k.i).isHeld() {
-				o.giveUpLocked(k, reason)
+			if !k.c.frame(k.i).isHeld() {
+				continue
 			}
+			if keep {
+				left = append(left, decodePublish(k.bytes()))
+			}
+			o.giveUpLocked(k, reason)
 		}
 	}
 	o.bytes, o.msgs, o.control, o.dead, o.part = 0, 0, 0, 0, 0
 	clear(o.ages)
 	o.resetLocked()
+	return left
 }
 
 // takeGone returns the lowest position given up since the last call; none: the

@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -152,6 +151,14 @@ type Options struct {
 	ReconnectBufFilter func(subject string) bool
 	// ReconnectBufMaxAge is how long a message may be buffered. 0 or less: no limit.
 	ReconnectBufMaxAge time.Duration
+	// ReconnectBufHigh and ReconnectBufLow are the marks of WatermarkCB, as parts
+	// of the limits.
+	ReconnectBufHigh, ReconnectBufLow float64
+	// WatermarkCB is called when the buffer passes the one and falls below the other.
+	WatermarkCB WatermarkCB
+	// ReconnectReplayRate paces the sending of what was buffered, in bytes a
+	// second. 0 or less: as fast as it goes.
+	ReconnectReplayRate int
 	// UndeliveredCB is called for what was accepted and is given up.
 	UndeliveredCB UndeliveredCB
 	// PermissionErrOnSubscribe: NextMsg returns the server's refusal of the subscription.
@@ -277,54 +284,6 @@ func ReconnectJitter(jitter, jitterForTLS time.Duration) Option {
 // jitter. The handler runs on the goroutine that reconnects.
 func CustomReconnectDelay(cb ReconnectDelayHandler) Option {
 	return set(func(o *Options) { o.CustomReconnectDelayCB = cb })
-}
-
-// ReconnectBufSize bounds, in bytes as they go on the wire, what is kept while
-// there is no server. A message is taken while less than size is buffered, so
-// the last one may pass it; then Publish returns ErrReconnectBufExceeded.
-// Default (also 0) 8 MiB. Negative: nothing is taken while there is no server.
-//
-// Connected, it is what publishers may run ahead of the network before Publish
-// waits (at least 1 MiB).
-func ReconnectBufSize(size int) Option { return set(func(o *Options) { o.ReconnectBufSize = size }) }
-
-// ReconnectBufMsgs bounds what is kept while there is no server in messages,
-// beside the bytes of ReconnectBufSize: a message is taken while both limits
-// allow it. Default 0: no limit in messages. What was taken while there was a
-// server is kept even if it is more.
-func ReconnectBufMsgs(n int) Option { return set(func(o *Options) { o.ReconnectBufMsgs = n }) }
-
-// ReconnectBufOverflow sets what Publish does when the reconnect buffer is full;
-// default OverflowReject. With a negative ReconnectBufSize every publish is
-// refused whatever the policy.
-func ReconnectBufOverflow(p OverflowPolicy) Option {
-	return func(o *Options) error {
-		if p < OverflowReject || p > OverflowDropNewest {
-			return fmt.Errorf("%w: overflow policy %d", ErrInvalidArg, p)
-		}
-		o.ReconnectBufOverflow = p
-		return nil
-	}
-}
-
-// ReconnectBufMaxAge gives up, with ErrExpired, what has been buffered for longer
-// when there is a server again, or when the buffer is full. Default 0: no limit.
-func ReconnectBufMaxAge(d time.Duration) Option {
-	return set(func(o *Options) { o.ReconnectBufMaxAge = d })
-}
-
-// UndeliveredHandler is called for every message that Publish accepted and that
-// the client has given up; see Undelivered for the reasons. Calls come one at a
-// time, under no lock, among those of the other handlers, and delay no publish.
-func UndeliveredHandler(cb UndeliveredCB) Option {
-	return set(func(o *Options) { o.UndeliveredCB = cb })
-}
-
-// ReconnectBufFilter asks f, while there is no server, whether a subject is to be
-// buffered. To one that is not, Publish returns ErrDisconnected. f runs in the
-// call of Publish, under no lock.
-func ReconnectBufFilter(f func(subject string) bool) Option {
-	return set(func(o *Options) { o.ReconnectBufFilter = f })
 }
 
 // Timeout sets how long dialling may take, and again how long the handshake

@@ -371,7 +371,7 @@ func (m *outboxModel) detach(part byte) {
 		m.want.MaxBytes = max(m.want.MaxBytes, m.heldSize)
 	}
 	m.write(part) // the write in flight ends only now
-	m.box.rewind()
+	m.box.rewind(0)
 	m.countHeld()
 	m.want.InDoubt += uint64(m.arrived - m.sure)
 	m.sure = m.arrived

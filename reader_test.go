@@ -53,12 +53,14 @@ func TestReaderErrLines(t *testing.T) {
 		"-ERR 'Account Authentication Expired'":   {stays, ErrAccountAuthExpired, "nats: account authentication expired"},
 		"-ERR 'Invalid Subject'":                  {ends, nil, "nats: Invalid Subject"},
 		"-ERR ''Slow Consumer''":                  {ends, nil, "nats: Slow Consumer"},
-		"-ERR 'Maximum Payload Violation'":        {ends, nil, "nats: Maximum Payload Violation"},
-		"-ERR 'Authentication Timeout'":           {ends, nil, "nats: Authentication Timeout"},
-		"-ERR 'Unknown Protocol Operation'":       {ends, nil, "nats: Unknown Protocol Operation"},
-		"-ERR 'Stale Connection!'":                {ends, nil, "nats: Stale Connection!"},
-		"-ERR 'a maximum connections exceeded'":   {ends, nil, "nats: a maximum connections exceeded"},
-		"-ERR":                                    {ends, nil, "nats: "},
+		// Different on purpose: one bad message does not end a service.
+		"-ERR 'Maximum Payload Violation'":      {comesBack, nil, "nats: Maximum Payload Violation"},
+		"-ERR 'maximum control line exceeded'":  {comesBack, nil, "nats: maximum control line exceeded"},
+		"-ERR 'Authentication Timeout'":         {ends, nil, "nats: Authentication Timeout"},
+		"-ERR 'Unknown Protocol Operation'":     {ends, nil, "nats: Unknown Protocol Operation"},
+		"-ERR 'Stale Connection!'":              {ends, nil, "nats: Stale Connection!"},
+		"-ERR 'a maximum connections exceeded'": {ends, nil, "nats: a maximum connections exceeded"},
+		"-ERR":                                  {ends, nil, "nats: "},
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

@@ -38,9 +38,10 @@ func (nc *Conn) serve(s *session) loss {
 	s.stopPings()
 	nc.out.detach()
 	<-s.writer.done
-	kept := nc.out.rewind()
+	lost := s.cause()
+	kept := nc.out.rewind(lost.blame())
 	nc.pings.lost(kept)
-	return s.cause()
+	return lost
 }
 
 // swapOut ends the connection's hold of a session that broke. False: the

@@ -141,7 +141,7 @@ func TestSubscribeAtTheMomentOfSwap(t *testing.T) {
 			runtime.Gosched()
 		}
 		box.detach()
-		box.rewind()
+		box.rewind(0)
 		g.attach(nil, func() {})
 		stop.Store(true)
 		wg.Wait()

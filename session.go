@@ -1,9 +1,12 @@
 package nats
 
 import (
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -33,6 +36,24 @@ type loss struct {
 	fatal  bool // the connection is to be closed for good
 	forced bool // by ForceReconnect
 	hurry  bool // the first attempt to reconnect comes without a pause
+}
+
+// blame is how far the message in the middle of which the session ended may be
+// the reason.
+func (l *loss) blame() int {
+	var v violation
+	switch {
+	case errors.Is(l.err, io.EOF) || errors.As(l.err, &v):
+		return blameHangUp
+	case isBreak(l.err):
+		return blameBreak
+	}
+	return 0
+}
+
+// isBreak says whether the other side, or the link, has ended a connection.
+func isBreak(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }
 
 // fail ends the session: the first cause is kept, the socket is closed, which

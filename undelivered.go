@@ -16,6 +16,10 @@ var (
 	ErrDropped = errors.New("nats: message dropped, outbound buffer limit exceeded")
 	// ErrExpired means that the message was buffered longer than it may be.
 	ErrExpired = errors.New("nats: message expired in the outbound buffer")
+	// ErrPoison means that the connection broke again and again in the middle of
+	// sending the message: twice in a row if the server hung up, or said that the
+	// message violates its limits; 8 times in a row for whatever other reason.
+	ErrPoison = errors.New("nats: message given up, connections break on it")
 )
 
 // Undelivered is a message that was accepted and that the client has given up:
@@ -30,7 +34,7 @@ type Undelivered struct {
 	// Accepted is when Publish took the message, to a millisecond; zero if Msg
 	// is nil.
 	Accepted time.Time
-	// Err is the reason: ErrDropped, ErrExpired, ErrMaxPayload,
+	// Err is the reason: ErrDropped, ErrExpired, ErrPoison, ErrMaxPayload,
 	// ErrHeadersNotSupported or ErrConnectionClosed.
 	Err error
 }
