@@ -178,6 +178,26 @@ func TestReconnectOnFlusherErrorSkipsThePause(t *testing.T) {
 	require.NoError(t, nc.FlushTimeout(patience))
 }
 
+// Without reconnects a failed write closes the connection, with or without the option.
+func TestFailedWriteWithoutReconnectCloses(t *testing.T) {
+	t.Parallel()
+	for _, opt := range []Option{ReconnectOnFlusherError(), nil} {
+		closed, onClosed := connEvents()
+		errs, onErr := errEvents()
+		s := scripted(t, func(p *peerConn) {
+			p.welcome()
+			p.serve(nil)
+		})
+		broken := newBreakableDialer()
+		nc := connectTo(t, s.url(), onErr, SetCustomDialer(broken), ClosedHandler(onClosed), NoReconnect(), opt)
+		broken.breakWrites()
+		require.NoError(t, nc.Publish("foo", nil))
+		got(t, closed, "close")
+		require.ErrorIs(t, nc.LastError(), errBroken)
+		require.ErrorIs(t, got(t, errs, "error event"), errBroken)
+	}
+}
+
 // The request's own context ends the wait as ever.
 func TestRequestAfterForceReconnect(t *testing.T) {
 	t.Parallel()

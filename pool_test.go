@@ -158,6 +158,28 @@ func TestReconnectToServerWithoutAChoice(t *testing.T) {
 	}
 }
 
+// The handler may call the connection: no lock is held.
+func TestReconnectToServerMayCallTheConnection(t *testing.T) {
+	t.Parallel()
+	back, onBack := connEvents()
+	seen := make(chan int, 10)
+	conn := make(chan *Conn, 1)
+	s, nc := connect(t, append(fast(), ReconnectHandler(onBack),
+		ReconnectToServer(func([]Server, ServerInfo) (*Server, time.Duration) {
+			nc := <-conn
+			defer func() { conn <- nc }()
+			seen <- len(nc.ServerPool()) + len(nc.Servers())
+			if err := nc.SetServerPool(poolURLs(nc.ServerPool())); err != nil {
+				t.Error(err)
+			}
+			return nil, 0
+		}))...)
+	conn <- nc
+	require.Equal(t, 1, s.CutClients())
+	got(t, back, "reconnect")
+	require.Equal(t, 2, got(t, seen, "call"))
+}
+
 // Servers that were tried as often as they may are not shown; without any left the
 // connection is closed.
 func TestReconnectToServerEndsWithThePool(t *testing.T) {

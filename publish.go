@@ -64,8 +64,11 @@ func (nc *Conn) publish(subject, reply string, hdr, data []byte, how *handling) 
 		return ErrHeadersNotSupported
 	}
 	if met && int64(len(hdr)+len(data)) > nc.maxPayload.Load() {
-		if nc.IsClosed() {
+		switch nc.Status() {
+		case CLOSED:
 			return ErrConnectionClosed
+		case DRAINING_PUBS:
+			return ErrConnectionDraining
 		}
 		return ErrMaxPayload
 	}
