@@ -35,7 +35,7 @@ func load(t *testing.T, paths ...string) []surface {
 	fset := token.NewFileSet()
 	pkgs, err := packages.Load(&packages.Config{
 		Fset: fset, Context: t.Context(),
-		Mode: packages.NeedName | packages.NeedTypes | packages.NeedImports | packages.NeedDeps | packages.NeedFiles,
+		Mode: packages.NeedName | packages.NeedTypes | packages.NeedImports | packages.NeedFiles,
 	}, paths...)
 	require.NoError(t, err)
 	require.Len(t, pkgs, len(paths))
