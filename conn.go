@@ -18,7 +18,7 @@ import (
 // something to run.
 //
 // Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu and requests.mu are leaves as outbox.mu is, and so is
+// outbox.mu; session.mu goes before outbox.mu; requests.mu is a leaf, and so is
 // dispatcher.mu, which reporter.mu goes before.
 // None is held across a system call, a look-up or a function of the program.
 type Conn struct {

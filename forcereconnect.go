@@ -33,11 +33,20 @@ func (nc *Conn) ForceReconnect() error {
 		close(nc.pause)
 		nc.pause = nil
 	}
+	// The status moves here and not on the lifecycle goroutine, so that a second
+	// call finds it done, and the outbox is detached, so that a Flush from now on
+	// waits for the next session. swapOut does the rest.
+	first := s != nil && s.mark(loss{forced: true, hurry: true}, nc.out.detach)
+	if first {
+		nc.state.move(RECONNECTING)
+	}
 	nc.mu.Unlock()
-	if s != nil && s.end(loss{forced: true, hurry: true}) {
+	if first {
 		nc.requests.interrupt()
-		// The lifecycle goroutine runs nothing of the program's before that.
-		<-s.gone
+		// Owned by the session: ends once the socket is closed, which waits for the
+		// reader to let go of it. The caller need not: its next call may be about this
+		// very session.
+		go s.conn.Close()
 	}
 	return nil
 }

@@ -84,6 +84,38 @@ func TestForceReconnectLosesNothingUnsent(t *testing.T) {
 	}
 }
 
+// A Flush behind it waits for the next session.
+func TestFlushAfterForceReconnect(t *testing.T) {
+	t.Parallel()
+	_, nc := connect(t, fast()...)
+	for range 20 {
+		require.NoError(t, nc.ForceReconnect())
+		require.NoError(t, nc.FlushTimeout(patience))
+	}
+	require.EqualValues(t, 20, nc.Stats().Reconnects)
+}
+
+// Close and ForceReconnect at the same moment: it is closed.
+func TestForceReconnectAndClose(t *testing.T) {
+	t.Parallel()
+	s := testserver.Run(t)
+	for range 30 {
+		lost, onLost := lossEvents()
+		closed, onClosed := connEvents()
+		nc := connectTo(t, s.URL(), append(fast(), onLost, ClosedHandler(onClosed))...)
+		done := make(chan struct{})
+		go func() { // ends at once
+			_ = nc.ForceReconnect()
+			close(done)
+		}()
+		nc.Close()
+		got(t, done, "ForceReconnect")
+		got(t, closed, "close")
+		require.Equal(t, CLOSED, nc.Status())
+		require.LessOrEqual(t, len(lost), 2)
+	}
+}
+
 // Calls that wait for the server are told.
 func TestForceReconnectReleasesWhatWaits(t *testing.T) {
 	t.Parallel()

@@ -67,7 +67,7 @@ func (c *connector) connect(ctx context.Context, u *url.URL) (*session, error) {
 		conn.Close()
 		return nil, ErrConnectionClosed
 	}
-	s := &session{conn: conn, name: name, gone: make(chan struct{})}
+	s := &session{conn: conn, name: name}
 	if err := c.handshake(ctx, s, u); err != nil {
 		conn.Close()
 		return nil, err

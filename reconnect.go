@@ -18,9 +18,7 @@ func (nc *Conn) run(s *session) {
 			}
 		}
 		lost := nc.serve(s)
-		open := nc.swapOut(s, lost)
-		close(s.gone)
-		if !open {
+		if !nc.swapOut(s, lost) {
 			return
 		}
 		if s.announced.Load() {
@@ -60,7 +58,7 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		return false
 	}
 	defer nc.mu.Unlock()
-	if !nc.state.move(RECONNECTING) {
+	if !lost.forced && !nc.state.move(RECONNECTING) {
 		return false
 	}
 	nc.lastErr = nil

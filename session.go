@@ -18,7 +18,6 @@ type session struct {
 	info   serverInfo
 	rest   []byte // came behind the handshake
 	writer *writer
-	gone   chan struct{} // closed when the connection has let go of it
 
 	// announced: the program was told, because everything that had been
 	// buffered is in the kernel's hands. Until then it is still the outage of
@@ -63,16 +62,24 @@ func (s *session) fail(err error, fatal bool) (first bool) {
 }
 
 func (s *session) end(why loss) (first bool) {
-	s.mu.Lock()
-	first = s.lost == nil
-	if first {
-		s.lost = &why
-	}
-	s.mu.Unlock()
+	first = s.mark(why, func() {})
 	if first {
 		s.conn.Close()
 	}
 	return first
+}
+
+// mark records the cause, if it is the first, and in one step with that calls then,
+// before anybody takes the session apart. The caller has to close the socket.
+func (s *session) mark(why loss, then func()) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost != nil {
+		return false
+	}
+	s.lost = &why
+	then()
+	return true
 }
 
 // cause returns why the session ended, once it has.
