@@ -143,6 +143,9 @@ func (r *reader) serverErr(text []byte) {
 	kind, err := classify(errText(text))
 	switch kind {
 	case errNotice:
+		if subject := deniedPublish(errText(text)); subject != "" {
+			r.nc.out.refused(subject, err)
+		}
 		r.nc.subscriptionRefused(err)
 		r.nc.reportError(nil, err)
 	case errDisconnect:

@@ -27,6 +27,33 @@ const AUTHORIZATION_ERR = impl.AUTHORIZATION_ERR
 // AsyncSubscription calls a handler.
 const AsyncSubscription = impl.AsyncSubscription
 
+// AtLeastOnce makes the client keep every published message until the server has
+// confirmed it, and send it again after a lost connection until it has: while the
+// process lives and a server comes back, nothing that Publish accepted is lost.
+// Default: off; what the operating system has taken when a connection breaks is in
+// doubt then, and not sent again.
+//
+// The confirmation is the answer to a PING behind the messages, so it costs no round
+// trip for each: the client sends one after 128 KiB, after 10 ms, and with a Flush,
+// 64 at a time at most, and none while there is nothing to confirm.
+//
+// A message of which it is not known whether it arrived is sent again, so a
+// subscriber may see it twice; first deliveries keep their order. See MsgIDHeader for
+// streams. A request is not repeated once its caller has the reply or has given up.
+//
+// ReconnectBufSize and ReconnectBufMsgs bound what is unsent and unconfirmed
+// together. With a server, Publish waits for confirmations when they are reached;
+// without one ReconnectBufOverflow decides. A negative ReconnectBufSize is refused.
+// What is given up for its age, by the overflow policy or at Close may have arrived.
+// A message that the server refuses for lack of permission is reported to the
+// UndeliveredHandler, with ErrPermissionViolation.
+//
+// Confirmed means that the server has processed it, not that a subscriber or a stream
+// has it: what a server has confirmed and dies with is lost.
+func AtLeastOnce() Option {
+	return impl.AtLeastOnce()
+}
+
 // AuthTokenHandler returns the token for a connection attempt.
 type AuthTokenHandler = impl.AuthTokenHandler
 
@@ -62,8 +89,8 @@ func ClosedHandler(cb ConnHandler) Option {
 // something to run.
 //
 // Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu and requests.mu are leaves as outbox.mu is, and so is
-// dispatcher.mu, which reporter.mu goes before.
+// outbox.mu; session.mu goes before outbox.mu; requests.mu and dispatcher.mu are
+// leaves as outbox.mu is.
 // None is held across a system call, a look-up or a function of the program.
 type Conn = impl.Conn
 
@@ -360,7 +387,8 @@ var ErrPermissionViolation = impl.ErrPermissionViolation
 
 // ErrPoison means that the connection broke again and again in the middle of
 // sending the message: twice in a row if the server hung up, or said that the
-// message violates its limits; 8 times in a row for whatever other reason.
+// message violates its limits; 6 times in a row for whatever other reason. With
+// AtLeastOnce a server that just hangs up counts as such a reason.
 var ErrPoison = impl.ErrPoison
 
 // ErrReconnectBufExceeded is returned by a publish that found the reconnect
@@ -505,6 +533,19 @@ type Msg = impl.Msg
 // MsgHandler is called for each message of an asynchronous subscription, one
 // message at a time. It may call any method of the connection.
 type MsgHandler = impl.MsgHandler
+
+// MsgIDHeader gives every published message that has none a Nats-Msg-Id header,
+// requests and replies included: an id that no other message of any process has,
+// and that stays the same when the message is sent again. Within the duplicate
+// window of a stream (2 minutes unless it is configured) JetStream then stores it
+// once, which makes AtLeastOnce exactly once for streams. Default: off. The server
+// must support headers; each message is some 60 bytes longer.
+func MsgIDHeader() Option {
+	return impl.MsgIDHeader()
+}
+
+// MsgIdHdr is the header by which JetStream tells a repeated message from a new one.
+const MsgIdHdr = impl.MsgIdHdr
 
 // MultipathTCP turns multipath TCP on or off for connections that a net.Dialer
 // makes; without this option it is as Go has it. Where the system does not have it
@@ -822,8 +863,9 @@ func TokenHandler(cb AuthTokenHandler) Option {
 	return impl.TokenHandler(cb)
 }
 
-// Undelivered is a message that was accepted and that the client has given up:
-// it was not sent, and will not be.
+// Undelivered is a message that was accepted and that the client has given up: it
+// was not sent, and will not be. With AtLeastOnce it may have been sent before, and
+// even have arrived, without the server's confirmation.
 type Undelivered = impl.Undelivered
 
 // UndeliveredCB is called for what the client has given up.
