@@ -55,6 +55,7 @@ type ServerInfo struct {
 	RemoteAccount string `json:"remote_account,omitempty"`
 }
 
+// serverInfo is the name of it inside.
 type serverInfo = ServerInfo
 
 // Errors of accessors for what an old server does not tell.

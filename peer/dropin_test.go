@@ -63,16 +63,31 @@ func TestDropInHasEveryName(t *testing.T) {
 	require.Greater(t, found, 150)
 }
 
-// A program written for the incumbent prints the same with the drop-in in its place.
+// A program written for the incumbent prints the same with the drop-in in its place:
+// what its calls return, and which events there are in which order.
 func TestProgramRunsOnTheDropIn(t *testing.T) {
 	t.Parallel()
+	for _, program := range []string{"program", "events"} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			runOnBoth(t, program)
+		})
+	}
+}
+
+func runOnBoth(t *testing.T, program string) {
 	s := testserver.Run(t)
-	theirs := goRun(t, ".", "./testdata/program", s.URL())
-	require.Contains(t, theirs, "closed:")
+	folder := filepath.Join("testdata", program)
+	theirs := goRun(t, ".", "./"+folder, s.URL())
+	require.Contains(t, theirs, "closed")
 	here, err := filepath.Abs("..")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	copyFile(t, filepath.Join("testdata", "program", "main.go"), filepath.Join(dir, "main.go"))
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	require.NoError(t, err)
+	for _, f := range files {
+		copyFile(t, f, filepath.Join(dir, filepath.Base(f)))
+	}
 	copyFile(t, filepath.Join("..", "go.sum"), filepath.Join(dir, "go.sum"))
 	mod := fmt.Sprintf("module program\n\ngo 1.26.0\n\nrequire %s v1.55.0\n\nreplace (\n\t%s => %s\n\t%s => %s\n)\n",
 		theirPath, theirPath, filepath.Join(here, "dropin"), ourPath, here)
