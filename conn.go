@@ -19,7 +19,8 @@ import (
 // something to run.
 //
 // Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu, requests.mu and dispatcher.mu are leaves as outbox.mu is.
+// outbox.mu; session.mu goes before outbox.mu; requests.mu and dispatcher.mu are
+// leaves as outbox.mu is.
 // None is held across a system call, a look-up or a function of the program.
 type Conn struct {
 	// Statistics of the connection. OutMsgs and OutBytes are guarded by the
@@ -58,8 +59,9 @@ type Conn struct {
 	lastErr  error
 	greeted  bool // the ConnectHandler's event has been
 	draining drainMode
-	closeErr error  // why the library closed the connection
-	left     []*Msg // what a Shutdown left unsent
+	pause    chan struct{} // closed to end a pause of the reconnect loop; nil: there is none
+	closeErr error         // why the library closed the connection
+	left     []*Msg        // what a Shutdown left unsent
 }
 
 // Connect makes a connection to one of the given servers, separated by commas:
@@ -224,13 +226,18 @@ func (nc *Conn) learn(info *serverInfo, tell bool) {
 	nc.maxPayload.Store(info.MaxPayload)
 	nc.headers.Store(info.Headers)
 	nc.out.serverTakes(info.limits())
-	if nc.Opts.IgnoreDiscoveredServers || nc.state.now == CLOSED {
+	if nc.state.now == CLOSED {
 		return
 	}
-	if nc.pool.discover(info.ConnectURLs) && tell && nc.met.Load() {
-		if cb := nc.Opts.DiscoveredServersCB; cb != nil {
-			nc.events.postMany(func() { cb(nc) })
-		}
+	fresh := !nc.Opts.IgnoreDiscoveredServers && nc.pool.discover(info.ConnectURLs)
+	if !tell || !nc.met.Load() {
+		return
+	}
+	if fresh {
+		nc.postManyLocked(nc.Opts.DiscoveredServersCB)
+	}
+	if info.LameDuckMode {
+		nc.postManyLocked(nc.Opts.LameDuckModeHandler)
 	}
 }
 
@@ -284,7 +291,10 @@ func (nc *Conn) announce(s *session) {
 // writeFailed ends a session whose socket takes nothing any more, and tells the
 // program unless the end of the session was the reason.
 func (nc *Conn) writeFailed(s *session, err error) {
-	if !s.fail(err, false) {
+	nc.mu.Lock()
+	hurry := nc.Opts.ReconnectOnFlusherError
+	nc.mu.Unlock()
+	if !s.end(loss{err: err, hurry: hurry}) {
 		return
 	}
 	nc.mu.Lock()

@@ -56,13 +56,19 @@ func (s *Subscription) push(r *msgRun) outcome {
 	}
 	if s.kind == SyncSubscription {
 		s.wakeLocked(added)
-	} else if !s.working {
+	} else {
+		s.startWorkLocked()
+	}
+	return out
+}
+
+func (s *Subscription) startWorkLocked() {
+	if !s.working {
 		s.working = true
 		// Owned by the subscription: ends when the queue is empty or the
 		// subscription has ended.
 		go s.deliver()
 	}
-	return out
 }
 
 func (s *Subscription) overLimitLocked(m *Msg) bool {
@@ -78,7 +84,7 @@ func (s *Subscription) dropLocked() int {
 	if s.slow {
 		return 0
 	}
-	s.slow = true
+	s.slowLocked(true)
 	return 1
 }
 
@@ -94,7 +100,9 @@ func (s *Subscription) enqueueLocked(m *Msg) {
 	s.pendingBytes += len(m.Data)
 	s.peakMsgs = max(s.peakMsgs, s.pendingMsgs)
 	s.peakBytes = max(s.peakBytes, s.pendingBytes)
-	s.slow = false
+	if s.slow {
+		s.slowLocked(false)
+	}
 }
 
 // dequeueLocked takes the oldest message; it stays pending.
@@ -118,41 +126,54 @@ func (s *Subscription) settleLocked(m *Msg) {
 		s.pendingMsgs--
 		s.pendingBytes -= len(m.Data)
 	}
+	for i := range s.barriers {
+		s.barriers[i].ahead--
+	}
 }
 
 // deliver is the delivery goroutine: it calls the handler for what is queued,
 // one message at a time, off every lock.
 func (s *Subscription) deliver() {
-	var m *Msg
-	var over bool
-	for {
-		if m, over = s.turn(m); m == nil {
-			break
+	var t turn
+	for t = s.turn(nil); !t.idle; t = s.turn(t.msg) {
+		if t.barrier != nil {
+			t.barrier.arrive()
+		} else {
+			s.handler(t.msg)
 		}
-		s.handler(m)
 	}
-	if over {
+	if t.over {
 		s.conn.subs.over(s)
 	}
+	s.tellClosed()
+}
+
+// turn is what the delivery goroutine does next.
+type turn struct {
+	msg     *Msg     // give it to the handler
+	barrier *barrier // arrive there
+	idle    bool     // end
+	over    bool     // and the subscription has had all it is going to get
 }
 
 // turn settles the message that the handler is done with and takes the next.
-// With none, the goroutine has to end; over then says that the subscription
-// has had all it is going to get.
-func (s *Subscription) turn(done *Msg) (next *Msg, over bool) {
+func (s *Subscription) turn(done *Msg) turn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if done != nil {
 		s.settleLocked(done)
 	}
+	if b := s.dueBarrierLocked(); b != nil {
+		return turn{barrier: b}
+	}
 	if s.ended == nil && !s.spentLocked() {
-		if next = s.dequeueLocked(); next != nil {
+		if next := s.dequeueLocked(); next != nil {
 			s.delivered++
-			return next, false
+			return turn{msg: next}
 		}
 	}
 	s.working = false
-	return nil, s.ended == nil && s.overLocked()
+	return turn{idle: true, over: s.ended == nil && s.overLocked()}
 }
 
 // spentLocked reports whether the maximum of AutoUnsubscribe is reached.
@@ -166,7 +187,9 @@ func (s *Subscription) pushChanLocked(r *msgRun) outcome {
 		m.next = nil
 		if offerMsg(s.ch, m) {
 			s.delivered++
-			s.slow = false
+			if s.slow {
+				s.slowLocked(false)
+			}
 		} else {
 			out.slow += s.dropLocked()
 		}
@@ -214,8 +237,10 @@ func (s *Subscription) popLocked() (m *Msg, over bool, err error) {
 		return nil, false, ErrSyncSubRequired
 	case s.spentLocked():
 		return nil, false, ErrMaxMessages
+	case s.refused != nil:
+		return nil, false, s.refused
 	case s.slow:
-		s.slow = false
+		s.slowLocked(false)
 		return nil, false, ErrSlowConsumer
 	case s.kind == ChanSubscription:
 		select {
@@ -281,6 +306,7 @@ func (s *Subscription) end(reason error) bool {
 	s.ended = reason
 	s.first, s.last, s.queued = nil, nil, 0
 	s.pendingMsgs, s.pendingBytes = 0, 0
+	s.tellStatusLocked()
 	s.wakeLocked(len(s.waiters))
 	return true
 }

@@ -261,6 +261,7 @@ func (s *Subscription) startDrain() bool {
 		return false
 	}
 	s.drain = drainAsked
+	s.tellStatusLocked()
 	return true
 }
 
@@ -278,6 +279,7 @@ func (s *Subscription) served() {
 	s.mu.Unlock()
 	if over {
 		s.conn.subs.over(s)
+		s.tellClosedApart()
 	}
 }
 

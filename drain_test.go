@@ -230,6 +230,8 @@ func TestPublishIsRefusedInTheLastFlush(t *testing.T) {
 	got(t, pings, "PING")
 	require.Equal(t, DRAINING_PUBS, nc.Status())
 	require.ErrorIs(t, nc.Publish("foo", nil), ErrConnectionDraining)
+	require.ErrorIs(t, nc.Publish("foo", make([]byte, 2<<20)), ErrConnectionDraining, "checked before the size")
+	require.ErrorIs(t, nc.Publish("", nil), ErrBadSubject, "checked before")
 	_, err := nc.Request("foo", nil, patience)
 	require.ErrorIs(t, err, ErrConnectionDraining)
 	pong <- struct{}{}
@@ -291,6 +293,23 @@ func TestLossInADrainCloses(t *testing.T) {
 	require.NotErrorIs(t, nc.LastError(), ErrDrainTimeout)
 	require.Equal(t, CLOSED, nc.Status())
 	require.False(t, sub.IsValid())
+}
+
+// What keeps a Close by the program quiet keeps the end of a drain quiet too.
+func TestDrainWithoutCallbacks(t *testing.T) {
+	t.Parallel()
+	fail := func(*Conn) { t.Error("a handler was called") }
+	_, nc := connect(t, NoCallbacksAfterClientClose(), ClosedHandler(fail), DisconnectHandler(fail))
+	require.NoError(t, nc.Drain())
+	soon(t, nc.IsClosed, "close")
+	soon(t, func() bool {
+		nc.events.mu.Lock()
+		defer nc.events.mu.Unlock()
+		return nc.events.closed
+	}, "the end of events")
+	nc.events.mu.Lock()
+	defer nc.events.mu.Unlock()
+	require.Empty(t, nc.events.queue)
 }
 
 func TestCloseInADrain(t *testing.T) {

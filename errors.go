@@ -50,6 +50,8 @@ var (
 	ErrPermissionViolation = errors.New("nats: permissions violation")
 	// ErrAccountAuthExpired means that the account's credentials have expired.
 	ErrAccountAuthExpired = errors.New("nats: account authentication expired")
+	// ErrJsonParse means that the CONNECT line could not be encoded.
+	ErrJsonParse = errors.New("nats: connect message, json parse error")
 	// ErrNoServers means that no server of the pool could be connected to.
 	ErrNoServers = errors.New("nats: no servers available for connection")
 	// ErrMaxPayload is returned for a message larger than the server takes.

@@ -98,6 +98,13 @@ func (nc *Conn) postConnErrLocked(cb ConnErrHandler, err error) {
 	}
 }
 
+// postManyLocked is for events of which a server can cause any number.
+func (nc *Conn) postManyLocked(cb ConnHandler) {
+	if cb != nil {
+		nc.events.postMany(func() { cb(nc) })
+	}
+}
+
 func (nc *Conn) postDisconnectedLocked(err error) {
 	if nc.Opts.DisconnectedErrCB != nil {
 		nc.postConnErrLocked(nc.Opts.DisconnectedErrCB, err)
@@ -123,7 +130,7 @@ func (nc *Conn) reportError(sub *Subscription, err error) {
 // printError is the ErrorHandler of a program that sets none.
 func printError(nc *Conn, sub *Subscription, err error) {
 	nc.mu.Lock()
-	id := nc.info.ClientID
+	id := nc.info.CID
 	nc.mu.Unlock()
 	if sub != nil {
 		fmt.Fprintf(os.Stderr, "%v on connection [%d] for subscription on %q\n", err, id, sub.Subject)

@@ -271,7 +271,7 @@ func TestEventsDefaultErrorHandler(t *testing.T) {
 	t.Cleanup(func() { os.Stderr = stderr })
 
 	nc := newConn(Options{}.withDefaults(), &serverPool{})
-	nc.info.ClientID = 42
+	nc.info.CID = 42
 	require.NotNil(t, nc.Opts.AsyncErrorCB)
 	nc.reportError(nil, ErrStaleConnection)
 	nc.reportError(&Subscription{Subject: "a.\"b"}, ErrSlowConsumer)

@@ -12,22 +12,6 @@ import (
 	"time"
 )
 
-// serverInfo is what an INFO line tells. Each line replaces all of the last.
-// Source: https://docs.nats.io/reference/reference-protocols/nats-protocol#info
-type serverInfo struct {
-	ID           string   `json:"server_id"`
-	Name         string   `json:"server_name"`
-	Proto        int      `json:"proto"`
-	Version      string   `json:"version"`
-	Headers      bool     `json:"headers"`
-	AuthRequired bool     `json:"auth_required"`
-	TLSRequired  bool     `json:"tls_required"`
-	MaxPayload   int64    `json:"max_payload"`
-	ClientID     uint64   `json:"client_id"`
-	Cluster      string   `json:"cluster"`
-	ConnectURLs  []string `json:"connect_urls"`
-}
-
 // limits is what the server takes of publishes.
 func (i *serverInfo) limits() *serverLimits {
 	return &serverLimits{maxPayload: i.MaxPayload, headers: i.Headers}
@@ -176,7 +160,7 @@ func (c *connector) connectLine(info *serverInfo, cred *credentials) ([]byte, er
 		Headers: info.Headers, NoResponders: info.Headers,
 	})
 	if err != nil {
-		return nil, err
+		return nil, ErrJsonParse
 	}
 	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\n", arg), nil
 }

@@ -78,6 +78,8 @@ type contextDialer interface {
 type Options struct {
 	// Url is one server, tried before all others.
 	Url string
+	// InProcessServer is connected to instead of dialling.
+	InProcessServer InProcessConnProvider
 	// Servers are more of them; see Connect for the form of a URL.
 	Servers []string
 	// NoRandomize keeps the order of the servers.
@@ -94,6 +96,8 @@ type Options struct {
 	AllowReconnect bool
 	// MaxReconnect is how many times each server is tried in an outage; negative: no limit.
 	MaxReconnect int
+	// ReconnectToServerCB chooses the server for each attempt to reconnect.
+	ReconnectToServerCB ReconnectToServerHandler
 	// ReconnectWait is the pause after all servers were tried once.
 	ReconnectWait time.Duration
 	// CustomReconnectDelayCB computes that pause instead.
@@ -109,6 +113,10 @@ type Options struct {
 	// FlusherTimeout is how long the operating system may take no byte of ours
 	// before the connection counts as lost. 0 or less: for ever.
 	FlusherTimeout time.Duration
+	// ReconnectOnFlusherError: no pause before the first attempt after a failed write.
+	ReconnectOnFlusherError bool
+	// WriteBufferSize changes nothing: see the option of that name.
+	WriteBufferSize int
 	// PingInterval is the time between keep-alive PINGs. 0 or less: none.
 	PingInterval time.Duration
 	// MaxPingsOut is how many of them may be unanswered. 0: 2.
@@ -128,6 +136,8 @@ type Options struct {
 	// AsyncErrorCB is called for errors that no call returns. nil at connect:
 	// one that writes a line to standard error.
 	AsyncErrorCB ErrHandler
+	// LameDuckModeHandler is called when the server is about to shut down.
+	LameDuckModeHandler ConnHandler
 	// ReconnectErrCB is called for each attempt that could not dial.
 	ReconnectErrCB ConnErrHandler
 	// ReconnectBufSize bounds, in bytes, what is kept while there is no server.
@@ -155,6 +165,8 @@ type Options struct {
 	ReconnectReplayRate int
 	// UndeliveredCB is called for what was accepted and is given up.
 	UndeliveredCB UndeliveredCB
+	// PermissionErrOnSubscribe: NextMsg returns the server's refusal of the subscription.
+	PermissionErrOnSubscribe bool
 	// SubChanLen bounds the queue of a synchronous subscription. 0: 65,536.
 	SubChanLen int
 	// User and Password are the credentials, unless the URL has some.
@@ -167,6 +179,8 @@ type Options struct {
 	TokenHandler AuthTokenHandler
 	// Dialer dials; nil: a new one with Timeout.
 	Dialer *net.Dialer
+	// AllowMultipathTCP turns multipath TCP on or off for a net.Dialer; nil: as Go has it.
+	AllowMultipathTCP *bool
 	// CustomDialer dials instead of Dialer.
 	CustomDialer CustomDialer
 	// NoCallbacksAfterClientClose: Close by the program calls no handler.
@@ -174,6 +188,8 @@ type Options struct {
 	// RetryOnFailedConnect: Connect does not fail when no server is there; the
 	// connection starts in an outage.
 	RetryOnFailedConnect bool
+	// UseOldRequestStyle: each request has an inbox and a subscription of its own.
+	UseOldRequestStyle bool
 	// InboxPrefix replaces "_INBOX" in the subjects of NewInbox and requests.
 	InboxPrefix string
 	// IgnoreAuthErrorAbort: go on reconnecting when a server has refused the

@@ -71,8 +71,11 @@ func (nc *Conn) publishChecked(subject, reply string, hdr, data []byte, how *han
 		return ErrHeadersNotSupported
 	}
 	if met && int64(len(hdr)+len(data)) > nc.maxPayload.Load() {
-		if nc.IsClosed() {
+		switch nc.Status() {
+		case CLOSED:
 			return ErrConnectionClosed
+		case DRAINING_PUBS:
+			return ErrConnectionDraining
 		}
 		return ErrMaxPayload
 	}

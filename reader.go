@@ -113,6 +113,7 @@ func (r *reader) handOver() {
 	}
 	if out.spent {
 		r.nc.subs.over(run.sub)
+		run.sub.tellClosedApart()
 	}
 }
 
@@ -145,6 +146,7 @@ func (r *reader) serverErr(text []byte) {
 		if subject := deniedPublish(errText(text)); subject != "" {
 			r.nc.out.refused(subject, err)
 		}
+		r.nc.subscriptionRefused(err)
 		r.nc.reportError(nil, err)
 	case errDisconnect:
 		r.s.fail(err, false)

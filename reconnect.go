@@ -24,6 +24,7 @@ func (nc *Conn) run(s *session) {
 		if s.announced.Load() {
 			o = outage{}
 		}
+		o.hurry = lost.hurry
 		s = nil
 	}
 }
@@ -50,14 +51,14 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		return false // Close took it
 	}
 	nc.session = nil
-	if lost.fatal || !nc.Opts.AllowReconnect || nc.draining == drainOrClose {
+	if lost.fatal || !nc.Opts.AllowReconnect && !lost.forced || nc.draining == drainOrClose {
 		nc.state.move(DISCONNECTED)
 		nc.mu.Unlock()
 		nc.shut(ending{lost: true, err: lost.err})
 		return false
 	}
 	defer nc.mu.Unlock()
-	if !nc.state.move(RECONNECTING) {
+	if !lost.forced && !nc.state.move(RECONNECTING) {
 		return false
 	}
 	nc.lastErr = nil
@@ -78,13 +79,18 @@ func (nc *Conn) startOutage(err error) {
 // outage is what the reconnect loop counts from the loss of a server until the
 // program was told of the next.
 type outage struct {
-	tried int // servers tried since the last pause
-	waits int // pauses so far
+	tried int  // servers tried since the last pause
+	waits int  // pauses so far
+	hurry bool // the next attempt comes without a pause
 }
 
 // pause returns how long to wait before the next attempt: nothing until every
 // server of the pool was tried once, then the delay of the options.
 func (o *outage) pause(servers int, opts *Options) time.Duration {
+	if o.hurry {
+		o.hurry = false
+		return 0
+	}
 	if o.tried+1 < servers {
 		o.tried++
 		return 0
@@ -106,16 +112,12 @@ func (o *outage) pause(servers int, opts *Options) time.Duration {
 func (nc *Conn) reconnect(o *outage) *session {
 	for {
 		nc.out.sweep()
-		nc.mu.Lock()
-		opts := nc.Opts
-		srv := nc.pool.next(opts.MaxReconnect)
-		servers := len(nc.pool.list)
-		nc.mu.Unlock()
+		srv, pause := nc.choose(o)
 		if srv == nil {
 			nc.shut(ending{err: ErrNoServers})
 			return nil
 		}
-		if !nc.sleep(o.pause(servers, &opts)) {
+		if !nc.sleep(pause) {
 			return nil
 		}
 		nc.mu.Lock()
@@ -130,21 +132,6 @@ func (nc *Conn) reconnect(o *outage) *session {
 		case nc.attemptFailed(srv, err):
 			return nil
 		}
-	}
-}
-
-// sleep waits; false if the connection was closed meanwhile.
-func (nc *Conn) sleep(d time.Duration) bool {
-	if d <= 0 {
-		return nc.ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-nc.ctx.Done():
-		return false
 	}
 }
 

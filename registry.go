@@ -127,6 +127,7 @@ func (g *registry) attach(server *serverLimits, replayed func()) (nothing bool) 
 	g.sessions++
 	var ahead []byte
 	for _, s := range g.byID {
+		s.forgive()
 		ahead = appendReplay(ahead, s)
 	}
 	return g.box.attach(ahead, server, replayed)
@@ -157,6 +158,7 @@ func (g *registry) close() {
 	g.mu.Unlock()
 	for _, s := range subs {
 		s.end(ErrConnectionClosed)
+		s.tellClosedApart()
 	}
 }
 
@@ -237,6 +239,11 @@ func (nc *Conn) ChanQueueSubscribe(subject, queue string, ch chan *Msg) (*Subscr
 	})
 }
 
+// QueueSubscribeSyncWithChan is ChanQueueSubscribe.
+func (nc *Conn) QueueSubscribeSyncWithChan(subject, queue string, ch chan *Msg) (*Subscription, error) {
+	return nc.ChanQueueSubscribe(subject, queue, ch)
+}
+
 // subscribe checks and registers a new subscription.
 func (nc *Conn) subscribe(s *Subscription) (*Subscription, error) {
 	if badSubscribeSubject(s.Subject) {
@@ -266,6 +273,7 @@ func (nc *Conn) unsubscribe(s *Subscription, max int) error {
 	if nc.IsClosed() {
 		return ErrConnectionClosed
 	}
+	defer s.tellUnsubscribed()
 	if max > 0 {
 		return nc.subs.limit(s, uint64(max))
 	}

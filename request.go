@@ -96,14 +96,14 @@ func (r *requests) subscribe(nc *Conn) error {
 	if have {
 		return nil
 	}
-	prefix := nc.NewInbox() + "."
+	prefix := r.inbox(nc)
 	sub, err := nc.subscribe(&Subscription{Subject: prefix + "*", mux: r})
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	if r.sub == nil {
-		r.sub, r.prefix = sub, prefix
+		r.sub = sub
 		sub = nil
 	}
 	r.mu.Unlock()
@@ -111,6 +111,16 @@ func (r *requests) subscribe(nc *Conn) error {
 		nc.subs.remove(sub, ErrBadSubscription)
 	}
 	return nil
+}
+
+// inbox returns what begins the reply subjects of all requests: it is made once.
+func (r *requests) inbox(nc *Conn) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.prefix == "" {
+		r.prefix = nc.NewInbox() + "."
+	}
+	return r.prefix
 }
 
 func newToken() string {
@@ -240,6 +250,9 @@ func (nc *Conn) requestCtx(ctx context.Context, subject string, hdr, data []byte
 // request publishes and waits until there is a reply or a channel says stop.
 func (nc *Conn) request(subject string, hdr, data []byte,
 	done <-chan struct{}, timeout <-chan time.Time) (*Msg, error) {
+	if nc.Opts.UseOldRequestStyle {
+		return nc.requestAlone(subject, hdr, data, done, timeout)
+	}
 	w, reply, err := nc.requests.open(nc)
 	if err != nil {
 		return nil, err

@@ -32,8 +32,10 @@ type session struct {
 
 // loss is why a session ended.
 type loss struct {
-	err   error
-	fatal bool // the connection is to be closed for good
+	err    error
+	fatal  bool // the connection is to be closed for good
+	forced bool // by ForceReconnect
+	hurry  bool // the first attempt to reconnect comes without a pause
 }
 
 // blame is how far the message in the middle of which the session ended may be
@@ -59,14 +61,13 @@ func isBreak(err error) bool {
 // fail ends the session: the first cause is kept, the socket is closed, which
 // wakes the reader and the writer. It reports whether this was the first.
 func (s *session) fail(err error, fatal bool) (first bool) {
-	s.mu.Lock()
-	first = s.lost == nil
+	return s.end(loss{err: err, fatal: fatal})
+}
+
+func (s *session) end(why loss) (first bool) {
+	first = s.mark(why, func() {})
 	if first {
-		s.lost = &loss{err: err, fatal: fatal}
-	}
-	s.mu.Unlock()
-	if first {
-		if errors.Is(err, ErrStaleConnection) || errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(why.err, ErrStaleConnection) || errors.Is(why.err, os.ErrDeadlineExceeded) {
 			discardUnsent(s.conn)
 		}
 		s.conn.Close()
@@ -83,6 +84,19 @@ func discardUnsent(conn net.Conn) {
 	if c, ok := conn.(*net.TCPConn); ok {
 		_ = c.SetLinger(0) // fails only on a closed socket
 	}
+}
+
+// mark records the cause, if it is the first, and in one step with that calls then,
+// before anybody takes the session apart. The caller has to close the socket.
+func (s *session) mark(why loss, then func()) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost != nil {
+		return false
+	}
+	s.lost = &why
+	then()
+	return true
 }
 
 // cause returns why the session ended, once it has.

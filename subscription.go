@@ -24,6 +24,8 @@ const (
 	ChanSubscription
 	// NilSubscription is the type of a nil *Subscription.
 	NilSubscription
+	// PullSubscription asks a JetStream consumer for its messages.
+	PullSubscription
 )
 
 // Default limits of what a subscription holds for a handler or for NextMsg.
@@ -69,7 +71,10 @@ type Subscription struct {
 	slow         bool   // dropped since a message was last taken in or NextMsg told
 	working      bool   // the delivery goroutine runs
 	drain        drainPhase
-	ended        error // why there will be no more messages; nil while there may be
+	refused      error // by the server; see PermissionErrOnSubscribe
+	barriers     []subBarrier
+	watch        *subWatch // nil: nobody wants to know of its states
+	ended        error     // why there will be no more messages; nil while there may be
 	waiters      []*nextWaiter
 }
 
@@ -104,7 +109,7 @@ func (s *Subscription) IsValid() bool {
 // ErrMaxMessages if that was by AutoUnsubscribe; ErrConnectionClosed;
 // ErrSyncSubRequired on a subscription with a handler; ErrSlowConsumer once
 // after messages were dropped; ErrNoResponders for the server's answer that
-// nobody listens.
+// nobody listens; with PermissionErrOnSubscribe the server's refusal.
 func (s *Subscription) NextMsg(timeout time.Duration) (*Msg, error) {
 	if s == nil {
 		return nil, ErrBadSubscription
@@ -166,6 +171,7 @@ func (s *Subscription) tryNext() (*Msg, error) {
 	s.mu.Unlock()
 	if over {
 		s.conn.subs.over(s)
+		s.tellClosed()
 	}
 	return m, err
 }
@@ -184,6 +190,7 @@ func (s *Subscription) waitNext(done <-chan struct{}, timeout <-chan time.Time) 
 		s.mu.Unlock()
 		if over {
 			s.conn.subs.over(s)
+			s.tellClosed()
 		}
 		if !waiting {
 			return m, err

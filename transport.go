@@ -16,6 +16,9 @@ func dial(ctx context.Context, o *Options, host, port string) (net.Conn, error) 
 	if o.Timeout < 0 {
 		return nil, ErrBadTimeout
 	}
+	if o.InProcessServer != nil {
+		return dialInProcess(o.InProcessServer)
+	}
 	addrs := lookup(ctx, o, host)
 	one := dialFunc(o, len(addrs))
 	var errs []error
@@ -64,6 +67,9 @@ func dialFunc(o *Options, addrs int) func(context.Context, string) (net.Conn, er
 	}
 	d := *o.Dialer
 	d.Timeout /= time.Duration(addrs)
+	if o.AllowMultipathTCP != nil {
+		d.SetMultipathTCP(*o.AllowMultipathTCP)
+	}
 	return func(ctx context.Context, addr string) (net.Conn, error) {
 		return d.DialContext(ctx, "tcp", addr)
 	}

@@ -1,0 +1,3 @@
+package nats
+
+//go:generate go -C ../peer run ./dropingen ../dropin

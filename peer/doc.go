@@ -1,0 +1,3 @@
+// Package peer holds what needs the incumbent client beside this one: the
+// comparison of their APIs.
+package peer
