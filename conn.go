@@ -85,10 +85,14 @@ func Connect(url string, options ...Option) (*Conn, error) {
 // Connect makes a connection with these options. See the function Connect.
 func (o Options) Connect() (*Conn, error) {
 	o = o.withDefaults()
+	if err := o.checkKeys(); err != nil {
+		return nil, err
+	}
 	pool, err := newServerPool(&o)
 	if err != nil {
 		return nil, err
 	}
+	o.secureBy(pool)
 	nc := newConn(o, pool)
 	s, err := nc.firstSession()
 	if err == nil && !nc.swapIn(s) {
@@ -172,7 +176,7 @@ func (nc *Conn) firstSession() (*session, error) {
 // existed, the status goes back to what it was.
 func (nc *Conn) attempt(srv *server, back Status) (*session, error) {
 	nc.mu.Lock()
-	c := connector{opts: nc.Opts}
+	c := connector{opts: nc.Opts, tlsName: srv.tlsName}
 	nc.mu.Unlock()
 	reached := false
 	c.onSocket = func() bool {

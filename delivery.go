@@ -214,6 +214,8 @@ func (s *Subscription) popLocked() (m *Msg, over bool, err error) {
 		return nil, false, ErrSyncSubRequired
 	case s.spentLocked():
 		return nil, false, ErrMaxMessages
+	case s.denied != nil:
+		return nil, false, s.denied
 	case s.slow:
 		s.slow = false
 		return nil, false, ErrSlowConsumer

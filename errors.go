@@ -19,8 +19,17 @@ var (
 	ErrConnectionReconnecting = errors.New("nats: connection reconnecting")
 	// ErrSecureConnWanted means that TLS was asked for and the server has none.
 	ErrSecureConnWanted = errors.New("nats: secure connection not available")
-	// ErrSecureConnRequired means that the server insists on TLS.
+	// ErrSecureConnRequired is kept for programs that name it: where the server
+	// insists on TLS, this library uses it.
 	ErrSecureConnRequired = errors.New("nats: secure connection required")
+	// ErrTLS is wrapped by errors of TLS, beside their cause.
+	ErrTLS = errors.New("nats: tls error")
+	// ErrConnectionNotTLS is returned by TLSConnectionState without TLS.
+	ErrConnectionNotTLS = errors.New("nats: connection is not tls")
+	// ErrMultipleTLSConfigs is returned by Connect for Secure with several configurations.
+	ErrMultipleTLSConfigs = errors.New("nats: multiple tls.Configs not allowed")
+	// ErrClientCertOrRootCAsRequired is returned by Connect for ClientTLSConfig without a handler.
+	ErrClientCertOrRootCAsRequired = errors.New("nats: at least one of certCB or rootCAsCB must be set")
 	// ErrBadSubscription is returned for a nil or ended subscription, and by
 	// Subscribe calls with a nil handler or channel.
 	ErrBadSubscription = errors.New("nats: invalid subscription")
@@ -44,6 +53,18 @@ var (
 	ErrAuthExpired = errors.New("nats: authentication expired")
 	// ErrAuthRevoked means that the user's credentials were revoked.
 	ErrAuthRevoked = errors.New("nats: authentication revoked")
+	// ErrNkeyButNoSigCB means that there is a public key and nothing that signs for it.
+	ErrNkeyButNoSigCB = errors.New("nats: nkey defined without a signature handler")
+	// ErrUserButNoSigCB means that there is a JWT and nothing that signs for it.
+	ErrUserButNoSigCB = errors.New("nats: user callback defined without a signature handler")
+	// ErrNoUserCB is returned by Connect for UserJWT without a handler for the JWT.
+	ErrNoUserCB = errors.New("nats: user callback not defined")
+	// ErrNkeyAndUser is returned by Connect for Nkey and UserJWT at once.
+	ErrNkeyAndUser = errors.New("nats: user callback and nkey defined")
+	// ErrNkeysNotSupported means that there is a key, and the server asks for no signature.
+	ErrNkeysNotSupported = errors.New("nats: nkeys not supported by the server")
+	// ErrUserInfoAlreadySet means that there is a handler for user and password, and one of them too.
+	ErrUserInfoAlreadySet = errors.New("nats: cannot set user info callback and user/pass")
 	// ErrPermissionViolation is wrapped by errors about a subject that the
 	// server does not let this user publish or subscribe to.
 	ErrPermissionViolation = errors.New("nats: permissions violation")
@@ -186,6 +207,18 @@ var violations = []string{"maximum payload violation", "maximum control line exc
 type violation string
 
 func (v violation) Error() string { return "nats: " + string(v) }
+
+// knownWords is the length of the words at the start of an -ERR text by which it
+// means something.
+func knownWords(text string) int {
+	low := strings.ToLower(text)
+	for _, row := range serverErrors {
+		if low == row.text || row.prefix && strings.HasPrefix(low, row.text) {
+			return min(len(row.text), len(text))
+		}
+	}
+	return 0
+}
 
 // authError gives the error for an -ERR text about credentials, or nil.
 func authError(text string) error {

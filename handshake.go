@@ -22,6 +22,8 @@ type serverInfo struct {
 	Headers      bool     `json:"headers"`
 	AuthRequired bool     `json:"auth_required"`
 	TLSRequired  bool     `json:"tls_required"`
+	TLSAvailable bool     `json:"tls_available"`
+	Nonce        string   `json:"nonce"`
 	MaxPayload   int64    `json:"max_payload"`
 	ClientID     uint64   `json:"client_id"`
 	Cluster      string   `json:"cluster"`
@@ -38,6 +40,9 @@ func (i *serverInfo) limits() *serverLimits {
 type connectLine struct {
 	Verbose      bool   `json:"verbose"`
 	Pedantic     bool   `json:"pedantic"`
+	JWT          string `json:"jwt,omitempty"`
+	Nkey         string `json:"nkey,omitempty"`
+	Signature    string `json:"sig,omitempty"`
 	User         string `json:"user,omitempty"`
 	Password     string `json:"pass,omitempty"`
 	Token        string `json:"auth_token,omitempty"`
@@ -55,6 +60,7 @@ type connectLine struct {
 const (
 	stepDial    = "dialling"
 	stepInfo    = "waiting for INFO from"
+	stepTLS     = "TLS handshake with"
 	stepConnect = "connecting to"
 	stepAnswer  = "waiting for the answer to CONNECT from"
 	stepRead    = "reading from"
@@ -64,6 +70,8 @@ const (
 // every lock; what the connection has to know meanwhile it is told by the hooks.
 type connector struct {
 	opts Options
+	// tlsName is the server's name for TLS if that is not the URL's host.
+	tlsName string
 	// onSocket is called once the socket exists; false gives the attempt up.
 	onSocket func() bool
 	// onInfo is called with the server's INFO, also if the server refuses us.
@@ -91,46 +99,83 @@ func (c *connector) connect(ctx context.Context, u *url.URL) (*session, error) {
 	return s, nil
 }
 
-// handshake takes INFO, sends CONNECT and PING and waits for PONG. One deadline
-// covers it all.
+// handshake takes INFO, secures the socket if one side wants that, sends CONNECT
+// and PING and waits for PONG. One deadline covers it all.
 func (c *connector) handshake(ctx context.Context, s *session, u *url.URL) error {
 	if err := setDeadline(s.conn, time.Now().Add(c.opts.Timeout)); err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	socket := s.conn // s.conn changes with TLS
+	stop := context.AfterFunc(ctx, func() { socket.Close() })
 	defer stop()
-	in := lineReader{conn: s.conn}
-	if err := s.readInfo(&in); err != nil {
-		return &connectError{s.name, stepInfo, err}
+	if err := c.meet(s, u); err != nil {
+		return err
 	}
-	c.onInfo(&s.info)
-	cred, err := credentialsFor(&c.opts, u)
+	cred, err := credentialsFor(&c.opts, u, s.info.Nonce)
 	if err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
-	line, err := c.connectLine(&s.info, &cred)
+	s.cred = cred
+	if err := c.introduce(s); err != nil {
+		return err
+	}
+	if !stop() {
+		return ErrConnectionClosed
+	}
+	if err := s.established(c.opts.FlusherTimeout); err != nil {
+		return &connectError{s.name, stepConnect, err}
+	}
+	return nil
+}
+
+// meet takes INFO, before or behind the TLS handshake if there is one. What a
+// server, or somebody else, says in clear behind INFO is not looked at.
+func (c *connector) meet(s *session, u *url.URL) error {
+	if c.opts.TLSHandshakeFirst {
+		if err := c.secure(s, u); err != nil {
+			return err
+		}
+	}
+	in := lineReader{conn: s.conn}
+	if err := s.readInfo(&in); err != nil {
+		return &connectError{s.name, stepInfo, s.tlsCause(err)}
+	}
+	c.onInfo(&s.info)
+	if c.opts.Nkey != "" && s.info.Nonce == "" {
+		return &connectError{s.name, stepConnect, ErrNkeysNotSupported}
+	}
+	if c.opts.Secure && !s.info.TLSRequired && !s.info.TLSAvailable {
+		return &connectError{s.name, stepConnect, ErrSecureConnWanted}
+	}
+	s.rest = in.buf
+	if s.secured || !c.opts.Secure && !s.info.TLSRequired {
+		return nil
+	}
+	return c.secure(s, u)
+}
+
+// introduce sends CONNECT and PING and waits for the answer.
+func (c *connector) introduce(s *session) error {
+	line, err := c.connectLine(&s.info, &s.cred)
 	if err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
 	// If the write fails the server may still have said why.
 	_, writeErr := s.conn.Write(line)
-	if err := c.readAnswer(&in, &cred); err != nil {
+	clear(line)
+	in := lineReader{conn: s.conn, buf: s.rest}
+	if err := c.readAnswer(&in, &s.cred); err != nil {
 		var r *refusal
 		if errors.As(err, &r) {
 			return err
 		}
+		err = s.tlsCause(err)
 		if writeErr != nil {
 			return &connectError{s.name, stepConnect, errors.Join(writeErr, err)}
 		}
 		return &connectError{s.name, stepAnswer, err}
 	}
-	if !stop() {
-		return ErrConnectionClosed
-	}
 	s.rest = in.buf
-	if err := setDeadline(s.conn, time.Time{}); err != nil {
-		return &connectError{s.name, stepConnect, err}
-	}
 	return nil
 }
 
@@ -163,15 +208,13 @@ func (s *session) readInfo(in *lineReader) error {
 
 // connectLine encodes CONNECT and the PING behind it.
 func (c *connector) connectLine(info *serverInfo, cred *credentials) ([]byte, error) {
-	if info.TLSRequired {
-		return nil, ErrSecureConnRequired
-	}
 	if c.opts.NoEcho && info.Proto < 1 {
 		return nil, ErrNoEchoNotSupported
 	}
 	arg, err := json.Marshal(connectLine{
 		Verbose: c.opts.Verbose, Pedantic: c.opts.Pedantic,
-		User: cred.user, Password: cred.password, Token: cred.token,
+		JWT: cred.jwt, Nkey: cred.nkey, Signature: cred.sig,
+		User: cred.user, Password: cred.password, Token: cred.token, TLSRequired: c.opts.Secure,
 		Name: c.opts.Name, Lang: LangString, Version: Version, Protocol: 1, Echo: !c.opts.NoEcho,
 		Headers: info.Headers, NoResponders: info.Headers,
 	})

@@ -127,6 +127,7 @@ func (g *registry) attach(server *serverLimits, replayed func()) (nothing bool) 
 	g.sessions++
 	var ahead []byte
 	for _, s := range g.byID {
+		s.deny(nil)
 		ahead = appendReplay(ahead, s)
 	}
 	return g.box.attach(ahead, server, replayed)
@@ -285,7 +286,7 @@ func (nc *Conn) NumSubscriptions() int { return nc.subs.len() }
 // hasSpace reports whether a name has a character that would end it on the wire.
 func hasSpace(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+		if c := s[i]; c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0) {
 			return true
 		}
 	}

@@ -70,6 +70,7 @@ type Subscription struct {
 	working      bool   // the delivery goroutine runs
 	drain        drainPhase
 	ended        error // why there will be no more messages; nil while there may be
+	denied       error // what the server said against it, with PermissionErrOnSubscribe
 	waiters      []*nextWaiter
 }
 
@@ -102,7 +103,8 @@ func (s *Subscription) IsValid() bool {
 //
 // Errors: ErrTimeout; ErrBadSubscription once the subscription has ended, or
 // ErrMaxMessages if that was by AutoUnsubscribe; ErrConnectionClosed;
-// ErrSyncSubRequired on a subscription with a handler; ErrSlowConsumer once
+// ErrSyncSubRequired on a subscription with a handler; ErrPermissionViolation
+// with PermissionErrOnSubscribe; ErrSlowConsumer once
 // after messages were dropped; ErrNoResponders for the server's answer that
 // nobody listens.
 func (s *Subscription) NextMsg(timeout time.Duration) (*Msg, error) {
