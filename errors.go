@@ -229,14 +229,19 @@ func authError(text string) error {
 }
 
 // refusal is what the server answered during the handshake, in its own words.
-// It matches the variable whose text is the same in lower case.
+// It matches the variable whose text is the same in lower case, or which stands
+// for exactly these words.
 type refusal struct{ text string }
 
 func (r *refusal) Error() string { return "nats: " + r.text }
 
-// Is reports whether target has this text, in lower case.
+// Is reports whether target has this text, in lower case, or stands for it.
 func (r *refusal) Is(target error) bool {
-	return target != nil && strings.ToLower(r.Error()) == target.Error()
+	if target == nil || strings.ToLower(r.Error()) == target.Error() {
+		return target != nil
+	}
+	low := strings.ToLower(r.text)
+	return slices.ContainsFunc(serverErrors, func(row serverError) bool { return row.text == low && row.err == target })
 }
 
 // connectError says which server a connection attempt was for, which step

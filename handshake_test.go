@@ -378,10 +378,14 @@ func TestHandshakeRefusals(t *testing.T) {
 		"-ERR 'Account Authentication Expired'": {"nats: Account Authentication Expired", ErrAccountAuthExpired},
 		"-ERR 'maximum account active connections exceeded'": {
 			"nats: maximum account active connections exceeded", ErrMaxAccountConnectionsExceeded},
-		"-ERR 'Permissions Violation'":  {"nats: Permissions Violation", ErrPermissionViolation},
-		"-ERR 'Authentication Timeout'": {"nats: Authentication Timeout", nil},
-		"-ERR 'Something Else'":         {"nats: Something Else", nil},
-		"-ERR":                          {"nats: ", nil},
+		"-ERR 'User Authentication Expired'":     {"nats: User Authentication Expired", ErrAuthExpired},
+		"-ERR 'User Authentication Revoked'":     {"nats: User Authentication Revoked", ErrAuthRevoked},
+		"-ERR 'Maximum Connections Exceeded'":    {"nats: Maximum Connections Exceeded", ErrMaxConnectionsExceeded},
+		"-ERR 'User Authentication Expired now'": {"nats: User Authentication Expired now", nil},
+		"-ERR 'Permissions Violation'":           {"nats: Permissions Violation", ErrPermissionViolation},
+		"-ERR 'Authentication Timeout'":          {"nats: Authentication Timeout", nil},
+		"-ERR 'Something Else'":                  {"nats: Something Else", nil},
+		"-ERR":                                   {"nats: ", nil},
 	} {
 		_, err := handshakeWith(t, "INFO {}\r\n", said+"\r\n")
 		if !assert.EqualError(t, err, c.text, said) {
