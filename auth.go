@@ -126,14 +126,3 @@ func withoutSecret(text, secret string) string {
 }
 
 const hidden = "xxxxx"
-
-// redacted is a URL as text without its secret: the password, or a user alone,
-// which is a token.
-func redacted(u *url.URL) string {
-	if _, ok := u.User.Password(); ok || u.User == nil {
-		return u.Redacted()
-	}
-	clean := *u
-	clean.User = url.User(hidden)
-	return clean.String()
-}
