@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -251,21 +252,27 @@ type lineReader struct {
 	buf  []byte
 }
 
+// lineRead is how much is read at once.
+const lineRead = 4 << 10
+
 // line returns the next line without its end. One that is longer than limit is
-// an error before more than that is kept.
+// an error before more than that is kept. Memory grows with what has come, also if
+// it comes byte by byte.
 func (r *lineReader) line(limit int) ([]byte, error) {
-	for {
-		if i := bytes.IndexByte(r.buf, '\n'); i >= 0 && i <= limit {
-			line := bytes.TrimSuffix(r.buf[:i], []byte("\r"))
-			r.buf = r.buf[i+1:]
+	for seen := 0; ; {
+		if i := bytes.IndexByte(r.buf[seen:], '\n'); i >= 0 && seen+i <= limit {
+			line := bytes.TrimSuffix(r.buf[:seen+i], []byte("\r"))
+			r.buf = r.buf[seen+i+1:]
 			return line, nil
 		}
-		if len(r.buf) > limit {
+		if seen = len(r.buf); seen > limit {
 			return nil, fmt.Errorf("line of more than %d bytes, beginning '%s'", limit, clip(r.buf))
 		}
-		piece := make([]byte, 4<<10)
-		n, err := r.conn.Read(piece)
-		r.buf = append(r.buf, piece[:n]...)
+		if cap(r.buf)-seen < lineRead/4 {
+			r.buf = slices.Grow(r.buf, lineRead)
+		}
+		n, err := r.conn.Read(r.buf[seen:min(cap(r.buf), seen+lineRead)])
+		r.buf = r.buf[:seen+n]
 		if err != nil && n == 0 {
 			return nil, err
 		}
