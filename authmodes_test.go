@@ -2,8 +2,10 @@ package nats
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,6 +157,36 @@ func TestRotatedCredentials(t *testing.T) {
 	got(t, back, "reconnect with the new credentials")
 	speaks(t, nc)
 	refused(t, s.URL(), UserJWTAndSeed(first.JWT, first.Seed))
+}
+
+// Credentials that cannot be had for a while are told, and tried again. The handlers
+// of the program run under no lock: they may use the connection.
+func TestCredentialsThatAreGoneForAWhile(t *testing.T) {
+	t.Parallel()
+	op, s := operatorMode(t)
+	u := jwtUser(t, op)
+	file := fileOf(t, u.Creds())
+	errs, onErr := errEvents()
+	back, onBack := connEvents()
+	var conn atomic.Pointer[Conn]
+	using := func(nonce []byte) ([]byte, error) {
+		if nc := conn.Load(); nc != nil {
+			_ = nc.Publish("from.the.handler", nil)
+			_, _ = nc.Status(), nc.LastError()
+		}
+		return signWithFile(file, nonce)
+	}
+	nc := connectTo(t, s.URL(), append(fast(), onErr, ReconnectHandler(onBack),
+		UserJWT(func() (string, error) { return jwtFromFile(file) }, using))...)
+	conn.Store(nc)
+	require.NoError(t, os.Rename(file, file+".away"))
+	s.CutClients()
+	err := got(t, errs, "missing file")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "connecting to "+s.URL())
+	require.NoError(t, os.Rename(file+".away", file))
+	got(t, back, "reconnect")
+	speaks(t, nc)
 }
 
 // rewriteConfig replaces the server's operator and accounts, for its next start too.
