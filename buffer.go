@@ -396,12 +396,12 @@ func (o *outbox) killControlLocked() {
 	o.control = 0
 }
 
-// close refuses everything from now on with err. What was taken before can
-// still be drained by an attached writer.
+// close refuses everything from now on with err; ErrConnectionClosed is the last
+// word. What was taken before can still be drained by an attached writer.
 func (o *outbox) close(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.refuse == nil {
+	if o.refuse != ErrConnectionClosed {
 		o.refuse = err
 	}
 	o.releaseWaitersLocked()

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 	"testing"
 
@@ -80,7 +79,7 @@ func TestOutboxBackPressure(t *testing.T) {
 			require.ErrorIs(t, got(t, result, "publish"), tc.want)
 			box.detach()
 			box.rewind(0)
-			box.abandon(ErrConnectionClosed)
+			box.abandon(ErrConnectionClosed, false)
 		})
 	}
 }
@@ -165,12 +164,11 @@ func TestOutboxDrained(t *testing.T) {
 	got(t, ch, "drained")
 	box.detach()
 	got(t, stopped, "the writer's end")
-	require.ErrorIs(t, func() error {
-		box.close(errors.New("first"))
-		box.close(ErrConnectionClosed)
-		return box.publish("s", "", nil, nil, nil)
-	}(), box.refuse)
-	require.EqualError(t, box.refuse, "first")
+	box.close(ErrConnectionDraining)
+	require.ErrorIs(t, box.publish("s", "", nil, nil, nil), ErrConnectionDraining)
+	box.close(ErrConnectionClosed)
+	box.close(ErrConnectionDraining)
+	require.ErrorIs(t, box.publish("s", "", nil, nil, nil), ErrConnectionClosed, "the last word")
 }
 
 func BenchmarkOutbox(b *testing.B) {

@@ -105,7 +105,7 @@ func (c *boxCounters) proven(pos uint64) {
 // kernel had and nobody confirmed is in doubt, what is left is buffered. A
 // session that the program closed is not lost.
 func (c *boxCounters) sessionLost(o *outbox) {
-	if o.refuse == nil {
+	if o.refuse != ErrConnectionClosed {
 		c.inDoubt += c.sent - c.confirmed
 		c.buffered += uint64(o.msgs - c.replayLeft)
 	}

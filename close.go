@@ -12,16 +12,21 @@ func (nc *Conn) Close() {
 	if nc == nil {
 		return
 	}
+	nc.shut(nc.ending(false))
+}
+
+// ending is how the program closes the connection.
+func (nc *Conn) ending(hasty bool) ending {
 	nc.mu.Lock()
-	silent := nc.Opts.NoCallbacksAfterClientClose
-	nc.mu.Unlock()
-	nc.shut(ending{byProgram: true, silent: silent})
+	defer nc.mu.Unlock()
+	return ending{byProgram: true, silent: nc.Opts.NoCallbacksAfterClientClose, hasty: hasty}
 }
 
 // ending is how a connection is closed for good.
 type ending struct {
 	byProgram bool  // not by the lifecycle goroutine
 	silent    bool  // handlers are not called
+	hasty     bool  // what is unsent is not waited for
 	lost      bool  // a server was lost with it: the DisconnectErrHandler's event
 	err       error // the last error; nil: as it was
 }
@@ -35,14 +40,16 @@ func (nc *Conn) shut(e ending) {
 		return
 	}
 	nc.session = nil
-	if e.err != nil {
+	if nc.closeErr = e.err; e.err != nil {
 		nc.lastErr = e.err
 	}
+	keep := nc.draining == drainOutlasts
 	patience := nc.Opts.Timeout
 	nc.mu.Unlock()
+	defer close(nc.over)
 
 	nc.out.close(ErrConnectionClosed)
-	if s != nil && e.byProgram {
+	if s != nil && e.byProgram && !e.hasty {
 		nc.drainOut(patience)
 	}
 	nc.cancel()
@@ -57,9 +64,10 @@ func (nc *Conn) shut(e ending) {
 		// wait ends.
 		<-nc.done
 	}
-	nc.out.abandon(ErrConnectionClosed)
+	left := nc.out.abandon(ErrConnectionClosed, keep)
 
 	nc.mu.Lock()
+	nc.left = left
 	if !e.silent {
 		if s != nil || e.lost {
 			nc.postDisconnectedLocked(nil)
@@ -74,7 +82,7 @@ func (nc *Conn) shut(e ending) {
 func (nc *Conn) abandon() {
 	nc.cancel()
 	nc.out.close(ErrConnectionClosed)
-	nc.out.abandon(ErrConnectionClosed)
+	nc.out.abandon(ErrConnectionClosed, false)
 	nc.move(CLOSED)
 }
 

@@ -39,6 +39,7 @@ type Conn struct {
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the lifecycle goroutine has ended
+	over     chan struct{} // closed when the connection is closed and all is given back
 
 	onUndelivered UndeliveredCB
 	undelivered   reporter
@@ -57,6 +58,8 @@ type Conn struct {
 	lastErr  error
 	greeted  bool // the ConnectHandler's event has been
 	draining drainMode
+	closeErr error  // why the library closed the connection
+	left     []*Msg // what a Shutdown left unsent
 }
 
 // Connect makes a connection to one of the given servers, separated by commas:
@@ -112,7 +115,7 @@ func (o Options) Connect() (*Conn, error) {
 }
 
 func newConn(o Options, pool *serverPool) *Conn {
-	nc := &Conn{Opts: o, pool: pool, done: make(chan struct{})}
+	nc := &Conn{Opts: o, pool: pool, done: make(chan struct{}), over: make(chan struct{})}
 	nc.ctx, nc.cancel = context.WithCancel(context.Background())
 	nc.out = newOutbox(boxLimits{
 		bytes: int64(o.ReconnectBufSize), msgs: int64(o.ReconnectBufMsgs),

@@ -241,9 +241,9 @@ func (o *outbox) serverTakes(l *serverLimits) {
 	o.server = l
 }
 
-// abandon gives up everything that is left, for a reason, and all memory. The
-// writer must have ended.
-func (o *outbox) abandon(reason error) {
+// abandon gives up everything that is left, for a reason, and all memory. With
+// keep it returns what that was. The writer must have ended.
+func (o *outbox) abandon(reason error, keep bool) (left []*Msg) {
 	o.mu.Lock()
 	defer o.unlock()
 	if o.last != nil {
@@ -251,14 +251,19 @@ func (o *outbox) abandon(reason error) {
 		o.part = 0
 		o.sent.settle()
 		for k := o.sent; k.i < k.c.frames; k.step() {
-			if k.c.frame(k.i).isHeld() {
-				o.giveUpLocked(k, reason)
+			if !k.c.frame(k.i).isHeld() {
+				continue
 			}
+			if keep {
+				left = append(left, decodePublish(k.bytes()))
+			}
+			o.giveUpLocked(k, reason)
 		}
 	}
 	o.bytes, o.msgs, o.control, o.dead, o.part = 0, 0, 0, 0, 0
 	clear(o.ages)
 	o.resetLocked()
+	return left
 }
 
 // takeGone returns the lowest position given up since the last call; none: the

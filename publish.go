@@ -69,11 +69,7 @@ func (nc *Conn) publish(subject, reply string, hdr, data []byte, how *handling) 
 		}
 		return ErrMaxPayload
 	}
-	err := nc.out.publish(subject, reply, hdr, data, how)
-	if err == ErrConnectionDraining && nc.IsClosed() {
-		return ErrConnectionClosed
-	}
-	return err
+	return nc.out.publish(subject, reply, hdr, data, how)
 }
 
 // badSubject: empty, or with white space, which would end it on the wire.

@@ -132,7 +132,7 @@ func BenchmarkPublishDisconnected(b *testing.B) {
 	for b.Loop() {
 		_ = box.publish("some.subject", "", nil, data, nil)
 		if box.bytes > 8<<20 {
-			box.abandon(ErrConnectionClosed)
+			box.abandon(ErrConnectionClosed, false)
 		}
 	}
 }
