@@ -222,6 +222,7 @@ func (c *connector) connectLine(info *serverInfo, cred *credentials) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
+	defer clear(arg) // there are credentials in it
 	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\n", arg), nil
 }
 
