@@ -13,6 +13,7 @@ import (
 // Its users are made at run time.
 type Operator struct {
 	keys, account nkeys.KeyPair
+	jwt           string // a server does not reload another
 	// AccountKey is the public key of the account.
 	AccountKey string
 	revoked    map[string]int64 // by public user key, until when (Unix)
@@ -28,8 +29,16 @@ func NewOperator() (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	pub, err := account.PublicKey()
-	return &Operator{keys: keys, account: account, AccountKey: pub, revoked: map[string]int64{}}, err
+	o := &Operator{keys: keys, account: account, revoked: map[string]int64{}}
+	if o.AccountKey, err = account.PublicKey(); err != nil {
+		return nil, err
+	}
+	pub, err := keys.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	o.jwt, err = encodeJWT(keys, pub, 0, map[string]any{"type": "operator", "version": 2})
+	return o, err
 }
 
 // RunOperator makes an operator for a test.
@@ -45,14 +54,6 @@ func RunOperator(t TB) *Operator {
 // Config is the text for a server that trusts the operator and has the account in
 // a memory resolver.
 func (o *Operator) Config() (string, error) {
-	pub, err := o.keys.PublicKey()
-	if err != nil {
-		return "", err
-	}
-	operator, err := encodeJWT(o.keys, pub, 0, map[string]any{"type": "operator", "version": 2})
-	if err != nil {
-		return "", err
-	}
 	unlimited := map[string]any{"subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1,
 		"wildcards": true, "conn": -1, "leaf": -1}
 	account, err := encodeJWT(o.keys, o.AccountKey, 0, map[string]any{"type": "account", "version": 2,
@@ -61,7 +62,7 @@ func (o *Operator) Config() (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("operator: %s\nresolver: MEMORY\nresolver_preload: { %s: %s }\n",
-		operator, o.AccountKey, account), nil
+		o.jwt, o.AccountKey, account), nil
 }
 
 // Revoke takes a user's JWTs back. It takes effect with the next Config.
