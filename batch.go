@@ -51,14 +51,17 @@ func (o *outbox) take(b *batch) bool {
 		}
 		if o.pendingLocked() {
 			limit, wait := o.paceLocked()
-			if wait > 0 {
+			if wait != 0 {
 				o.restLocked(wait)
 				continue
 			}
 			o.gatherLocked(b, limit)
 			return true
 		}
-		o.signalEmptyLocked()
+		if o.keep == nil || o.keep.msgs == 0 {
+			o.signalEmptyLocked()
+		}
+		o.armLocked()
 		o.idle = true
 		o.ready.Wait()
 		o.idle = false
@@ -82,7 +85,7 @@ func (o *outbox) pendingLocked() bool {
 		o.skipDeadLocked()
 		o.freeLocked()
 	}
-	return o.last != nil || len(o.ahead) > o.aheadAt || o.owed > 0
+	return o.sent.pos < o.tail || len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked()
 }
 
 // gatherLocked fills b. What goes ahead is put in front, but never into the
@@ -96,12 +99,12 @@ func (o *outbox) gatherLocked(b *batch, limit uint64) {
 	if waiting && o.part == 0 {
 		b.add(o.ahead[o.aheadAt:])
 	}
-	if o.last == nil {
-		return
+	if o.sent.pos < o.tail {
+		ahead := b.size
+		o.collectFramesLocked(b, waiting, limit)
+		o.pace.left -= float64(b.size - ahead)
 	}
-	ahead := b.size
-	o.collectFramesLocked(b, waiting, limit)
-	o.pace.left -= float64(b.size - ahead)
+	o.trailLocked(b)
 }
 
 func (o *outbox) collectFramesLocked(b *batch, waiting bool, limit uint64) {
@@ -111,7 +114,7 @@ func (o *outbox) collectFramesLocked(b *batch, waiting bool, limit uint64) {
 		o.collectLocked(b, o.sent.pos+uint64(o.part), uint64(rest))
 		return
 	}
-	if o.dead == 0 {
+	if o.dead == 0 && o.keep == nil {
 		o.collectLocked(b, o.sent.pos+uint64(o.part), limit)
 		return
 	}
@@ -181,70 +184,143 @@ func (o *outbox) advance(n int) {
 			o.ahead, o.aheadAt = nil, 0
 		}
 	}
-	if o.last == nil {
+	if o.sent.pos < o.tail {
+		n = o.passLocked(n)
+	}
+	o.passTrailLocked(n)
+	if o.keep != nil {
+		o.releaseLocked()
 		return
 	}
-	if o.dead == 0 && o.control == 0 && o.sent.pos+uint64(o.part+n) == o.tail {
-		o.count.passedAll(o.msgs)
-		clear(o.ages)
-		o.bytes, o.msgs, o.part = 0, 0, 0
-		o.resetLocked()
-	} else {
-		o.passLocked(n)
-		o.freeLocked()
+	o.freeLocked()
+	o.roomyLocked()
+}
+
+// roomyLocked lets publishers that wait look again once there is half of all room.
+func (o *outbox) roomyLocked() {
+	if o.room == nil {
+		return
 	}
-	if o.room != nil && o.bytes <= o.window/2 {
+	msgs, bytes := o.totalLocked()
+	if bytes <= o.window/2 && (o.keep == nil || o.limits.msgs <= 0 || msgs <= o.limits.msgs/2) {
 		o.releaseWaitersLocked()
 	}
 }
 
-// passLocked moves sent over n bytes of live frames and the dead ones between.
-func (o *outbox) passLocked(n int) {
+// passLocked moves sent over n bytes of live frames and the dead ones between. It
+// returns how many of the n were none of frames.
+func (o *outbox) passLocked(n int) int {
+	all := int(o.tail-o.sent.pos) - o.part
+	if n >= all && o.dead == 0 && o.control == 0 && (o.keep == nil || o.keep.plainLocked(o.sent.pos)) {
+		o.passAllLocked()
+		return n - all
+	}
+	end := o.tail
+	if o.keep != nil && o.keep.trail > 0 {
+		end = o.keep.trail
+	}
 	o.skipDeadLocked()
-	for n > 0 {
+	for n > 0 && o.sent.pos < end {
 		f := o.sent.c.frame(o.sent.i)
 		rest := f.size() - o.part
 		if n < rest {
 			o.part += n
-			return
+			return 0
 		}
 		n -= rest
 		o.part = 0
 		switch {
 		case f.isPing():
 			o.control--
-			o.count.passedPing(o.sent.pos+uint64(f.size()), o.proven)
+			o.passPingLocked(o.sent.pos + uint64(f.size()))
 		case f.isControl():
 			o.control--
 		default:
-			o.bytes -= int64(f.size())
-			o.msgs--
-			o.count.passed()
-			if len(o.ages) > 0 {
-				delete(o.ages, o.sent.pos)
-			}
+			o.passPublishLocked(f)
 		}
 		o.sent.step()
 		o.skipDeadLocked()
 	}
+	return n
+}
+
+// passAllLocked moves sent to the tail; only publishes are in between.
+func (o *outbox) passAllLocked() {
+	o.count.passedAll(o.msgs)
+	if k := o.keep; k != nil {
+		k.msgs += o.msgs
+		k.bytes += o.bytes
+		o.sent = cursor{c: o.last, i: o.last.frames, pos: o.tail}
+	} else {
+		clear(o.ages)
+		o.resetLocked()
+	}
+	o.bytes, o.msgs, o.part = 0, 0, 0
+}
+
+func (o *outbox) passPingLocked(end uint64) {
+	if o.keep != nil {
+		o.keep.askedTo = max(o.keep.askedTo, end)
+		return
+	}
+	o.count.passedPing(end, o.proven)
+}
+
+// passPublishLocked accounts for the publish at sent, which the kernel has whole.
+func (o *outbox) passPublishLocked(f frameInfo) {
+	size := int64(f.size())
+	o.bytes -= size
+	o.msgs--
+	o.count.passed()
+	k := o.keep
+	if k == nil {
+		if len(o.ages) > 0 {
+			delete(o.ages, o.sent.pos)
+		}
+		return
+	}
+	if o.sent.pos < k.repeatTo {
+		k.againMsgs--
+		k.again -= size
+		o.count.repeated++
+	}
+	if f.isSpent() {
+		k.spent--
+		o.sent.c.setFrame(o.sent.i, f|frameDead)
+		return
+	}
+	k.msgs++
+	k.bytes += size
 }
 
 // skipDeadLocked moves sent over dead frames. A dead frame is never half sent.
 func (o *outbox) skipDeadLocked() {
+	if o.last == nil {
+		return
+	}
+	tied := o.keep != nil && o.keep.from.pos == o.sent.pos
 	o.sent.settle()
 	for o.dead > 0 && o.sent.i < o.sent.c.frames && o.sent.c.frame(o.sent.i).isDead() {
 		o.dead--
 		o.sent.step()
 	}
+	if tied {
+		o.keep.from = o.sent
+	}
 }
 
-// freeLocked gives back the chunks before sent, all of them once nothing is left.
+// freeLocked gives back the chunks that nothing is needed of, all of them once
+// nothing is left.
 func (o *outbox) freeLocked() {
-	if o.sent.pos == o.tail {
+	first := o.sent
+	if o.keep != nil {
+		first = o.keep.from
+	}
+	if first.pos == o.tail {
 		o.resetLocked()
 		return
 	}
-	for o.head != o.sent.c {
+	for o.head != first.c {
 		c := o.head
 		o.head = c.next
 		c.next = nil
@@ -260,5 +336,8 @@ func (o *outbox) resetLocked() {
 		chunkPool.Put(c)
 		c = next
 	}
-	o.head, o.last, o.sent = nil, nil, cursor{}
+	o.head, o.last, o.sent = nil, nil, cursor{pos: o.tail}
+	if o.keep != nil {
+		o.keep.from = o.sent
+	}
 }

@@ -3,7 +3,6 @@ package nats
 import (
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +16,9 @@ import (
 //	           head                    sent               tail
 //
 // A frame is given back when the kernel has taken all of it, so head and sent
-// differ only while a batch is accounted for. Positions count every byte ever
-// appended and never go back.
+// differ only while a batch is accounted for; with AtLeastOnce when the server has
+// confirmed it (keep.go). Positions count every byte ever appended and never go
+// back.
 //
 // The lock is a leaf: nothing else is locked, called or waited for under it.
 type outbox struct {
@@ -33,7 +33,7 @@ type outbox struct {
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	refuse   error // why nothing is taken any more, once closed
-	bytes    int64 // of the live publishes between head and tail
+	bytes    int64 // of the live publishes between sent and tail
 	msgs     int64 // how many those are
 	dead     int   // dead frames between sent and tail
 	control  int   // control frames between sent and tail
@@ -43,9 +43,11 @@ type outbox struct {
 	part   int    // bytes of it that the kernel has
 	last   *chunk // where the tail is
 	tail   uint64
-	pinged uint64 // position behind the last PING appended
-	proven uint64 // the server has all before this position, whatever sent says
-	inHand uint64 // end of the batch that the writer has; 0: it has none
+	asked  []uint64 // behind the PINGs that are out or in the ring, in that order
+	pinged uint64   // position behind the last PING appended
+	proven uint64   // the server has all before this position, whatever sent says
+	inHand uint64   // end of the frames that the writer has; 0: it has none
+	keep   *keeper  // nil: what the kernel has taken is given back; fixed
 
 	// ahead goes out before the next frame: the replay of the subscriptions,
 	// then PONGs. It belongs to the session and goes with it.
@@ -74,7 +76,7 @@ type outbox struct {
 	blame   int    // how far that is its fault
 
 	given   givenUp
-	report  func(*givenUp) // called without the lock; fixed
+	call    func() // when there is something in it; called without the lock; fixed
 	mark    watermark
 	crossed func() // called without the lock; fixed
 
@@ -103,12 +105,6 @@ func newOutbox(limits boxLimits, stats *Statistics) *outbox {
 		born: time.Now(), exact: limits.maxAge > 0, gone: noPosition}
 	o.ready.L = &o.mu
 	return o
-}
-
-// listen makes report get everything that is given up; while behind says that
-// there is no room, messages are only counted. Call it before use.
-func (o *outbox) listen(report func(*givenUp), behind *atomic.Bool) {
-	o.report, o.given.listen, o.given.behind, o.exact = report, true, behind, true
 }
 
 // publish appends a PUB frame, or an HPUB frame if there are headers. Without
@@ -242,6 +238,9 @@ func (o *outbox) growLocked() *chunk {
 		o.head = c
 		o.sent = cursor{c: c, pos: o.tail}
 		o.part = 0
+		if o.keep != nil {
+			o.keep.from = o.sent
+		}
 	} else {
 		o.last.next = c
 	}
@@ -286,20 +285,28 @@ func (o *outbox) sendControl(frame []byte) {
 }
 
 // ping appends a PING. With share, one that is the last frame already will do.
-// It returns the position that the PONG will confirm and whether a PING was
-// appended; without a session ok is false.
-func (o *outbox) ping(share bool) (pos uint64, fresh, ok bool) {
+// It returns the position that the PONG will confirm; without a session ok is
+// false.
+func (o *outbox) ping(share bool) (pos uint64, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.state != boxAttached {
-		return 0, false, false
+		return 0, false
 	}
-	if share && o.pinged == o.tail {
-		return o.tail, false, true
+	if n := len(o.asked); share && n > 0 && o.asked[n-1] == o.tail {
+		return o.tail, true
 	}
-	o.appendControlLocked([]byte("PING\r\n"), framePing)
+	o.appendControlLocked(pingLine, framePing)
 	o.pinged = o.tail
-	return o.tail, true, true
+	o.noteAskedLocked(o.tail)
+	return o.tail, true
+}
+
+// pingUnsent reports whether the last PING appended is still in the ring.
+func (o *outbox) pingUnsent() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.pinged > o.sent.pos
 }
 
 // pong owes the server one PONG more. It goes out before the next frame, so a
@@ -328,6 +335,9 @@ func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (no
 	o.state, o.server = boxAttached, server
 	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
 	o.pinged = 0
+	if o.keep != nil {
+		o.keep.askedTo = o.sent.pos
+	}
 	o.replayTo = o.tail
 	o.pace.begin()
 	o.count.replayLeft = o.msgs
@@ -360,27 +370,28 @@ func (o *outbox) detach() {
 func (o *outbox) rewind(blame int) uint64 {
 	o.mu.Lock()
 	defer o.unlock()
-	poison := o.blameLocked(blame)
-	o.ahead, o.aheadAt, o.owed = nil, 0, 0
+	suspect, poison := o.blameLocked(blame)
+	o.ahead, o.aheadAt, o.owed, o.asked = nil, 0, 0, o.asked[:0]
 	o.part, o.proven, o.inHand = 0, 0, 0
 	o.settling = false
+	if o.keep != nil {
+		o.rewindKeptLocked()
+	}
+	kept := o.sent.pos
 	o.count.sessionLost(o)
 	o.peakLocked()
 	if o.last == nil {
-		return o.tail
+		return kept
 	}
 	if poison {
-		o.giveUpLocked(o.sent, ErrPoison)
+		o.giveUpLocked(suspect, ErrPoison)
 	}
 	if o.control > 0 {
 		o.killControlLocked()
 	}
 	o.skipDeadLocked()
 	o.freeLocked()
-	if o.last == nil {
-		return o.tail
-	}
-	return o.sent.pos
+	return kept
 }
 
 func (o *outbox) killControlLocked() {
@@ -407,16 +418,17 @@ func (o *outbox) close(err error) {
 	o.releaseWaitersLocked()
 }
 
-// drained returns a channel that is closed once nothing is left to send, or no
-// session is there to send it.
+// drained returns a channel that is closed once nothing is left to send, or to be
+// confirmed if that is asked for, or no session is there to send it.
 func (o *outbox) drained() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	ch := make(chan struct{})
-	if o.state != boxAttached || !o.pendingLocked() {
+	if o.state != boxAttached || !o.pendingLocked() && (o.keep == nil || o.keep.msgs == 0) {
 		close(ch)
 		return ch
 	}
+	o.askSoonLocked()
 	if o.empty != nil {
 		return o.empty
 	}
@@ -431,8 +443,8 @@ func (o *outbox) signalEmptyLocked() {
 	}
 }
 
-// taken is how many bytes the kernel has taken over all sessions, for telling
-// progress from a stall.
+// taken is how many bytes the kernel has taken over all sessions, and, where they
+// are kept, how many were confirmed: for telling progress from a stall.
 func (o *outbox) taken() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -443,9 +455,6 @@ func (o *outbox) taken() uint64 {
 func (o *outbox) unsentFrom() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.last == nil {
-		return o.tail
-	}
 	return o.sent.pos
 }
 

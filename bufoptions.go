@@ -79,3 +79,28 @@ func ReconnectBufWatermark(high, low float64, cb WatermarkCB) Option {
 func ReconnectReplayRate(bytesPerSecond int) Option {
 	return set(func(o *Options) { o.ReconnectReplayRate = bytesPerSecond })
 }
+
+// AtLeastOnce makes the client keep every published message until the server has
+// confirmed it, and send it again after a lost connection until it has: while the
+// process lives and a server comes back, nothing that Publish accepted is lost.
+// Default: off; what the operating system has taken when a connection breaks is in
+// doubt then, and not sent again.
+//
+// The confirmation is the answer to a PING behind the messages, so it costs no round
+// trip for each: the client sends one after 128 KiB, after 10 ms, and with a Flush,
+// 64 at a time at most, and none while there is nothing to confirm.
+//
+// A message of which it is not known whether it arrived is sent again, so a
+// subscriber may see it twice; first deliveries keep their order. See MsgIDHeader for
+// streams. A request is not repeated once its caller has the reply or has given up.
+//
+// ReconnectBufSize and ReconnectBufMsgs bound what is unsent and unconfirmed
+// together. With a server, Publish waits for confirmations when they are reached;
+// without one ReconnectBufOverflow decides. A negative ReconnectBufSize is refused.
+// What is given up for its age, by the overflow policy or at Close may have arrived.
+// A message that the server refuses for lack of permission is reported to the
+// UndeliveredHandler, with ErrPermissionViolation.
+//
+// Confirmed means that the server has processed it, not that a subscriber or a stream
+// has it: what a server has confirmed and dies with is lost.
+func AtLeastOnce() Option { return set(func(o *Options) { o.AtLeastOnce = true }) }

@@ -7,6 +7,9 @@ import "time"
 type BufferStats struct {
 	// Msgs and Bytes are held now; bytes are whole frames as they go on the wire.
 	Msgs, Bytes int
+	// UnconfirmedMsgs and UnconfirmedBytes are, with AtLeastOnce, those of them
+	// that the operating system has taken at least once.
+	UnconfirmedMsgs, UnconfirmedBytes int
 	// MaxMsgs and MaxBytes are the most that was ever held while there was no
 	// server.
 	MaxMsgs, MaxBytes int
@@ -23,6 +26,8 @@ type BufferStats struct {
 	// maximum age or an UndeliveredHandler it can be too long, by the time of one
 	// write or of 16 publishes.
 	OldestAge time.Duration
+	// OldestUnconfirmed is the same for those that are unconfirmed.
+	OldestUnconfirmed time.Duration
 	// Dropped counts the messages given up because the buffer was full, Expired
 	// those that were too old, and Undelivered all that were accepted and given
 	// up, for any reason, those two included.
@@ -34,14 +39,19 @@ type BufferStats struct {
 	Purged uint64
 	// InDoubt counts the messages that the operating system had taken and that
 	// no answer of the server covered when the connection broke. It is an upper
-	// bound of what has been lost.
+	// bound of what has been lost. With AtLeastOnce nothing is in doubt.
 	InDoubt uint64
+	// Confirmed counts, with AtLeastOnce, the messages that the server has
+	// processed, and Repeated how often one was sent again because it was not
+	// known whether it had arrived.
+	Confirmed, Repeated uint64
 }
 
 // boxCounters are the counters behind BufferStats, under the outbox's lock.
 type boxCounters struct {
 	buffered, replayed, rejected, purged, withdrawn, inDoubt uint64
 	dropped, expired, undelivered                            uint64
+	released, repeated                                       uint64
 	peakMsgs, peakBytes                                      int64
 
 	replayLeft int64  // publishes of before this session that are still held
@@ -106,7 +116,9 @@ func (c *boxCounters) proven(pos uint64) {
 // session that the program closed is not lost.
 func (c *boxCounters) sessionLost(o *outbox) {
 	if o.refuse != ErrConnectionClosed {
-		c.inDoubt += c.sent - c.confirmed
+		if o.keep == nil {
+			c.inDoubt += c.sent - c.confirmed
+		}
 		c.buffered += uint64(o.msgs - c.replayLeft)
 	}
 	c.confirmed = c.sent
@@ -115,25 +127,17 @@ func (c *boxCounters) sessionLost(o *outbox) {
 
 // peakLocked updates the high-water marks.
 func (o *outbox) peakLocked() {
-	o.count.peakMsgs = max(o.count.peakMsgs, o.msgs)
-	o.count.peakBytes = max(o.count.peakBytes, o.bytes)
-}
-
-// prove notes that a PONG has come for the PING in front of pos. The writer may
-// not have accounted yet for bytes that the server has already answered.
-func (o *outbox) prove(pos uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.proven = pos
-	o.count.proven(pos)
+	msgs, bytes := o.totalLocked()
+	o.count.peakMsgs = max(o.count.peakMsgs, msgs)
+	o.count.peakBytes = max(o.count.peakBytes, bytes)
 }
 
 // heldLocked is how many publishes, and their bytes, the kernel has not taken as
 // far as is known: what a PONG has proved to have arrived is not held, whether
 // or not the writer has accounted for it.
 func (o *outbox) heldLocked() (msgs, bytes int64) {
-	msgs, bytes = o.msgs, o.bytes
-	if o.last == nil {
+	msgs, bytes = o.totalLocked()
+	if o.sent.pos == o.tail {
 		return msgs, bytes
 	}
 	o.sent.settle()
@@ -170,13 +174,23 @@ func (o *outbox) bufferStats() BufferStats {
 func (o *outbox) bufferStatsLocked() BufferStats {
 	msgs, bytes := o.heldLocked()
 	c := &o.count
-	return BufferStats{
+	st := BufferStats{
 		Msgs: int(msgs), Bytes: int(bytes), OldestAge: o.oldestLocked(),
 		Dropped: c.dropped, Expired: c.expired, Undelivered: c.undelivered,
 		MaxMsgs: int(c.peakMsgs), MaxBytes: int(c.peakBytes),
 		Buffered: c.buffered, Replayed: c.replayed, Rejected: c.rejected,
 		Purged: c.purged, Withdrawn: c.withdrawn, InDoubt: c.inDoubt,
+		Confirmed: c.released, Repeated: c.repeated,
 	}
+	if k := o.keep; k != nil {
+		all, _ := o.totalLocked()
+		st.Confirmed += uint64(all - msgs) // proven, though the writer has not accounted for it
+		st.UnconfirmedMsgs, st.UnconfirmedBytes = int(k.msgs+k.againMsgs), int(k.bytes+k.again)
+		if st.UnconfirmedMsgs > 0 {
+			st.OldestUnconfirmed = st.OldestAge // they are the oldest
+		}
+	}
+	return st
 }
 
 // oldestLocked is the age of the first publish held.
@@ -185,8 +199,11 @@ func (o *outbox) oldestLocked() time.Duration {
 		return 0
 	}
 	o.tickLocked()
-	o.sent.settle()
-	for k := o.sent; k.i < k.c.frames; k.step() {
+	k := o.sent
+	if o.keep != nil {
+		k = o.keep.from
+	}
+	for k.settle(); k.i < k.c.frames; k.step() {
 		if k.c.frame(k.i).isHeld() && k.pos >= o.proven {
 			return o.ageLocked(k)
 		}
@@ -215,8 +232,7 @@ func (o *outbox) purge() []*Msg {
 	o.sent.settle()
 	for k := o.sent; k.i < k.c.frames; k.step() {
 		f := k.c.frame(k.i)
-		begun := k.pos < o.inHand || k.pos == o.sent.pos && o.part > 0
-		if f.isHeld() && !begun {
+		if f.isHeld() && !f.isSpent() && !o.begunLocked(k.pos) {
 			msgs = append(msgs, decodePublish(k.bytes()))
 			o.gone = min(o.gone, k.pos)
 			o.killLocked(k)

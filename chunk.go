@@ -35,7 +35,8 @@ const (
 	frameControl frameInfo = 1 << 31 // SUB, UNSUB or PING: not kept over a disconnect
 	frameDead    frameInfo = 1 << 30 // still in the chunk, never to be sent
 	framePing    frameInfo = 1 << 29 // a control frame that a PONG answers
-	frameLength  frameInfo = 1<<29 - 1
+	frameSpent   frameInfo = 1 << 28 // not to be sent again, if it was begun
+	frameLength  frameInfo = 1<<28 - 1
 
 	indexEntry = 8
 	// maxFrame is the longest frame that an index entry can describe.
@@ -46,6 +47,7 @@ func (f frameInfo) size() int       { return int(f & frameLength) }
 func (f frameInfo) isControl() bool { return f&frameControl != 0 }
 func (f frameInfo) isDead() bool    { return f&frameDead != 0 }
 func (f frameInfo) isPing() bool    { return f&framePing != 0 }
+func (f frameInfo) isSpent() bool   { return f&frameSpent != 0 }
 
 // isHeld says of a frame between sent and tail that it is a publish still to be sent.
 func (f frameInfo) isHeld() bool { return f&(frameControl|frameDead) == 0 }

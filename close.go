@@ -68,6 +68,9 @@ func (nc *Conn) shut(e ending) {
 
 	nc.mu.Lock()
 	nc.left = left
+	if nc.onUndelivered != nil {
+		nc.callUndelivered() // whoever else was about to may come too late
+	}
 	if !e.silent {
 		if s != nil || e.lost {
 			nc.postDisconnectedLocked(nil)

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,8 +19,7 @@ import (
 // something to run.
 //
 // Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu and requests.mu are leaves as outbox.mu is, and so is
-// dispatcher.mu, which reporter.mu goes before.
+// outbox.mu; session.mu, requests.mu and dispatcher.mu are leaves as outbox.mu is.
 // None is held across a system call, a look-up or a function of the program.
 type Conn struct {
 	// Statistics of the connection. OutMsgs and OutBytes are guarded by the
@@ -42,7 +42,7 @@ type Conn struct {
 	over     chan struct{} // closed when the connection is closed and all is given back
 
 	onUndelivered UndeliveredCB
-	undelivered   reporter
+	ids           *msgIDs // nil: messages get no id
 	watermarks    watermarkTeller
 
 	maxPayload atomic.Int64 // of the last INFO
@@ -91,6 +91,9 @@ func (o Options) Connect() (*Conn, error) {
 	if err := o.checkKeys(); err != nil {
 		return nil, err
 	}
+	if o.AtLeastOnce && o.ReconnectBufSize < 0 {
+		return nil, fmt.Errorf("%w: AtLeastOnce keeps messages in the reconnect buffer, and ReconnectBufSize turns that off", ErrInvalidArg)
+	}
 	pool, err := newServerPool(&o)
 	if err != nil {
 		return nil, err
@@ -121,8 +124,14 @@ func newConn(o Options, pool *serverPool) *Conn {
 		bytes: int64(o.ReconnectBufSize), msgs: int64(o.ReconnectBufMsgs),
 		overflow: o.ReconnectBufOverflow, filter: o.ReconnectBufFilter, maxAge: o.ReconnectBufMaxAge,
 	}, &nc.Statistics)
+	if o.AtLeastOnce {
+		nc.out.keepAll()
+	}
+	if o.MsgIDHeader {
+		nc.ids = newMsgIDs()
+	}
 	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
-		nc.out.listen(nc.report, &nc.undelivered.full)
+		nc.out.listen(nc.callUndelivered)
 	}
 	nc.out.pace.rate = float64(max(0, o.ReconnectReplayRate))
 	if o.WatermarkCB != nil && o.ReconnectBufSize > 0 {

@@ -156,6 +156,7 @@ func TestMessagesBeforePong(t *testing.T) {
 	require.NoError(t, err)
 	flush := &flushWaiter{done: make(chan error)} // without room, so it holds the reader up
 	nc.pings.fifo = []*pingMark{{waiters: []*flushWaiter{flush}}}
+	nc.out.asked = []uint64{0}
 	r := &reader{nc: nc}
 	r.parser = parser{sink: r, maxPayload: 100}
 	result := make(chan error, 1)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -218,6 +219,21 @@ func knownWords(text string) int {
 		}
 	}
 	return 0
+}
+
+// deniedPublish is the subject to which a publish was not permitted; empty if an -ERR
+// text does not say that. The server quotes it as Go does.
+func deniedPublish(text string) string {
+	const before = "permissions violation for publish to "
+	if len(text) < len(before) || !strings.EqualFold(text[:len(before)], before) {
+		return ""
+	}
+	quoted, err := strconv.QuotedPrefix(text[len(before):])
+	if err != nil {
+		return ""
+	}
+	subject, _ := strconv.Unquote(quoted)
+	return subject
 }
 
 // authError gives the error for an -ERR text about credentials, or nil.

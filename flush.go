@@ -15,7 +15,7 @@ type pings struct {
 	box *outbox
 
 	mu     sync.Mutex
-	fifo   []*pingMark    // PINGs in the ring or on the wire, oldest first
+	fifo   []*pingMark    // what flushes wait for, in the order of the positions
 	parked []*flushWaiter // flushes without a session: they get a PING in the next
 	closed error          // what a flush is told once the connection is closed
 
@@ -24,7 +24,7 @@ type pings struct {
 	lastTaken uint64 // the outbox's progress at the last keep-alive tick
 }
 
-// pingMark is one PING whose PONG has not come.
+// pingMark are the flushes that wait for everything before a position.
 type pingMark struct {
 	pos     uint64
 	waiters []*flushWaiter
@@ -36,7 +36,8 @@ type flushWaiter struct {
 	// from and upTo enclose what was unsent when the call began. It has
 	// survived a lost connection as long as none of this is in doubt.
 	from, upTo uint64
-	// durable: began without a session, so it outlives failures of the replay.
+	// durable: it outlives the loss of a session, because it began without one,
+	// or because all is kept until it is confirmed.
 	durable bool
 }
 
@@ -51,7 +52,8 @@ func (p *pings) flush() *flushWaiter {
 	}
 	p.collectLocked()
 	w.from, w.upTo = p.box.unsentFrom(), p.box.tailPos()
-	if !p.appendLocked(len(p.fifo) > 0, w) {
+	w.durable = p.box.keep != nil
+	if !p.appendLocked(true, w) {
 		w.durable = true
 		p.parked = append(p.parked, w)
 	}
@@ -61,15 +63,16 @@ func (p *pings) flush() *flushWaiter {
 // appendLocked puts a PING into the ring for some waiters, or lets them share
 // the last one. False: there is no session.
 func (p *pings) appendLocked(share bool, ws ...*flushWaiter) bool {
-	pos, fresh, ok := p.box.ping(share)
-	if !ok {
-		return false
+	pos, ok := p.box.ping(share)
+	if !ok || len(ws) == 0 {
+		return ok
 	}
-	if fresh {
+	n := len(p.fifo)
+	if n == 0 || p.fifo[n-1].pos != pos {
 		p.fifo = append(p.fifo, &pingMark{pos: pos})
+		n++
 	}
-	last := p.fifo[len(p.fifo)-1]
-	last.waiters = append(last.waiters, ws...)
+	p.fifo[n-1].waiters = append(p.fifo[n-1].waiters, ws...)
 	return true
 }
 
@@ -110,16 +113,17 @@ func (p *pings) pong() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unheard = 0
-	if len(p.fifo) == 0 {
+	pos, ok := p.box.answered()
+	if !ok {
 		return
 	}
 	p.collectLocked()
-	m := p.fifo[0]
-	p.fifo = slices.Delete(p.fifo, 0, 1)
-	p.confirmed = m.pos
-	p.box.prove(m.pos)
-	for _, w := range m.waiters {
-		w.done <- nil
+	p.confirmed = pos
+	for len(p.fifo) > 0 && p.fifo[0].pos <= pos {
+		for _, w := range p.fifo[0].waiters {
+			w.done <- nil
+		}
+		p.fifo = slices.Delete(p.fifo, 0, 1)
 	}
 }
 
@@ -129,7 +133,7 @@ func (p *pings) resume() {
 	defer p.mu.Unlock()
 	p.collectLocked()
 	p.unheard, p.lastTaken = 0, p.box.taken()
-	if len(p.parked) > 0 && p.appendLocked(len(p.fifo) > 0, p.parked...) {
+	if len(p.parked) > 0 && p.appendLocked(true, p.parked...) {
 		p.parked = nil
 	}
 }
@@ -148,7 +152,7 @@ func (p *pings) lost(kept uint64) {
 	p.fifo, p.parked = nil, nil
 	for _, w := range waiting {
 		inDoubt := max(p.confirmed, w.from) < min(kept, w.upTo)
-		if w.durable && !inDoubt {
+		if w.durable && (p.box.keep != nil || !inDoubt) {
 			p.parked = append(p.parked, w)
 		} else {
 			w.done <- ErrConnectionClosed
@@ -181,7 +185,7 @@ func (p *pings) keepAlive(maxOut int) (stale bool) {
 	taken := p.box.taken()
 	moving := taken != p.lastTaken
 	p.lastTaken = taken
-	if n := len(p.fifo); n > 0 && p.fifo[n-1].pos > p.box.unsentFrom() && moving {
+	if moving && p.box.pingUnsent() {
 		return false
 	}
 	p.unheard++

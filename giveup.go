@@ -36,28 +36,47 @@ func (o *outbox) ageLocked(k cursor) time.Duration {
 	return time.Duration(uint32(o.now-k.c.stamp(k.i))) * time.Millisecond
 }
 
-// killLocked takes a publish out of what is to be sent. The writer does not have
-// it.
+// killLocked takes a publish out of what is to be sent, or sent again. The writer
+// does not have it.
 func (o *outbox) killLocked(k cursor) {
 	f := k.c.frame(k.i)
 	k.c.setFrame(k.i, f|frameDead)
+	delete(o.ages, k.pos)
+	size := int64(f.size())
+	if k.pos < o.sent.pos {
+		o.keep.msgs--
+		o.keep.bytes -= size
+		o.keptLessLocked()
+		return
+	}
 	o.dead++
-	o.bytes -= int64(f.size())
+	o.bytes -= size
 	o.msgs--
 	if k.pos < o.replayTo && o.count.replayLeft > 0 {
 		o.count.replayLeft--
 	}
-	delete(o.ages, k.pos)
+	if o.keep != nil && k.pos < o.keep.repeatTo {
+		o.keep.againMsgs--
+		o.keep.again -= size
+	}
 }
 
 // withdraw takes back the publish at a position for a caller that has given it
-// up, unless the writer has begun to send it. That is nobody else's loss: it is
-// not reported, and a flush does not miss it.
+// up, unless the writer has begun to send it; then at least it is not repeated.
+// That is nobody else's loss: it is not reported, and a flush does not miss it.
 func (o *outbox) withdraw(pos uint64) bool {
 	o.mu.Lock()
 	defer o.unlock()
-	if o.last == nil || pos < o.sent.pos || pos < o.inHand || pos == o.sent.pos && o.part > 0 {
+	if o.last == nil {
 		return false
+	}
+	if o.begunLocked(pos) {
+		k, ok := o.keptLocked(pos)
+		if ok {
+			o.spareLocked(k)
+			o.count.withdrawn++
+		}
+		return ok
 	}
 	k, ok := o.sent.seek(pos)
 	if !ok || !k.c.frame(k.i).isHeld() {
@@ -75,53 +94,33 @@ func (o *outbox) withdraw(pos uint64) bool {
 
 // giveUpLocked kills a publish for a reason that the program is told.
 func (o *outbox) giveUpLocked(k cursor, reason error) {
+	o.gaveUpLocked(k, reason)
+	o.killLocked(k)
+}
+
+// gaveUpLocked counts and reports a publish that is given up.
+func (o *outbox) gaveUpLocked(k cursor, reason error) {
 	o.count.gaveUp(reason)
-	if o.given.wants() {
+	if o.given.listen {
 		size := k.c.frame(k.i).size()
 		at := time.Now().Add(-o.ageLocked(k))
 		o.given.add(size, at, reason, func() *Msg { return decodePublish(k.bytes()) })
 	}
 	o.gone = min(o.gone, k.pos)
-	o.killLocked(k)
 }
 
-// unlock gives the lock up and reports what was given up, and which watermark was
-// crossed, under it.
+// unlock gives the lock up and has it told that something was given up, or that a
+// watermark was crossed, under it.
 func (o *outbox) unlock() {
-	given := o.given.take()
+	call := o.given.callLocked()
 	crossed := o.crossedLocked()
 	o.mu.Unlock()
-	if given != nil {
-		o.report(given)
+	if call {
+		o.call()
 	}
 	if crossed {
 		o.crossed()
 	}
-}
-
-// What a publish is to blame for when a session breaks in the middle of it: the
-// server may have hung up because of it. A server that closes in order, or says
-// that the message violates its limits, weighs more than a link that breaks, which
-// is most often nobody's fault. A session that the client gives up weighs nothing.
-const (
-	blameHangUp = 4
-	blameBreak  = 1
-	blamePoison = 8 // is poison
-)
-
-// blameLocked puts blame on the publish that was taken in part, if any, and
-// reports whether it is poison: what it gets in sessions one after the other
-// adds up.
-func (o *outbox) blameLocked(blame int) bool {
-	if o.part == 0 || !o.sent.c.frame(o.sent.i).isHeld() {
-		o.blame = 0
-		return false
-	}
-	if o.sent.pos != o.suspect {
-		o.suspect, o.blame = o.sent.pos, 0
-	}
-	o.blame += blame
-	return o.blame >= blamePoison
 }
 
 // dropOldestLocked gives up the oldest publishes until there is room for one
@@ -261,6 +260,9 @@ func (o *outbox) abandon(reason error, keep bool) (left []*Msg) {
 		}
 	}
 	o.bytes, o.msgs, o.control, o.dead, o.part = 0, 0, 0, 0, 0
+	if o.keep != nil {
+		o.keep.againMsgs, o.keep.again = 0, 0
+	}
 	clear(o.ages)
 	o.resetLocked()
 	return left

@@ -100,7 +100,7 @@ func (o *outbox) judgeLocked(how *handling, asked bool) (verdict, error) {
 	switch {
 	case o.refuse != nil:
 		return refuseIt, o.refuse
-	case o.state == boxAttached && o.bytes < o.window:
+	case o.state == boxAttached && o.keepsUpLocked():
 		return takeIt, nil
 	case o.state == boxAttached:
 		return waitForRoom, nil
@@ -119,12 +119,24 @@ func (o *outbox) judgeLocked(how *handling, asked bool) (verdict, error) {
 
 // roomLocked reports whether the reconnect buffer takes one more publish.
 func (o *outbox) roomLocked() bool {
-	return o.bytes < o.limits.bytes && (o.limits.msgs <= 0 || o.msgs < o.limits.msgs)
+	msgs, bytes := o.totalLocked()
+	return bytes < o.limits.bytes && (o.limits.msgs <= 0 || msgs < o.limits.msgs)
+}
+
+// keepsUpLocked reports whether a session keeps up with the publishers: its writer,
+// or, where frames are kept until they are confirmed, its server.
+func (o *outbox) keepsUpLocked() bool {
+	if o.keep != nil {
+		return o.roomLocked()
+	}
+	return o.bytes < o.window
 }
 
 // overflowLocked decides for a full buffer.
 func (o *outbox) overflowLocked() (verdict, error) {
-	o.sweepIfFullLocked()
+	if !o.settling { // else the writer may have the oldest in its hands
+		o.sweepIfFullLocked()
+	}
 	switch {
 	case o.roomLocked():
 		return takeIt, nil
@@ -144,7 +156,7 @@ func (o *outbox) overflowLocked() (verdict, error) {
 // dropNewLocked gives up a message that is not even appended.
 func (o *outbox) dropNewLocked(size int, subject, reply string, hdr, data []byte) {
 	o.count.gaveUp(ErrDropped)
-	if !o.given.wants() {
+	if !o.given.listen {
 		return
 	}
 	o.given.add(size, time.Now(), ErrDropped, func() *Msg {
@@ -172,6 +184,7 @@ func (o *outbox) waitLocked(how *handling) error {
 		o.room = make(chan struct{})
 	}
 	room := o.room
+	o.askSoonLocked()
 	o.unlock()
 	defer o.mu.Lock()
 	if how == nil || how.ctx == nil {

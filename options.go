@@ -147,6 +147,10 @@ type Options struct {
 	ReconnectBufHigh, ReconnectBufLow float64
 	// WatermarkCB is called when the buffer passes the one and falls below the other.
 	WatermarkCB WatermarkCB
+	// AtLeastOnce: messages are kept until the server has confirmed them.
+	AtLeastOnce bool
+	// MsgIDHeader: messages get an id that stays the same when they are repeated.
+	MsgIDHeader bool
 	// ReconnectReplayRate paces the sending of what was buffered, in bytes a
 	// second. 0 or less: as fast as it goes.
 	ReconnectReplayRate int

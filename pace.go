@@ -34,34 +34,52 @@ func (p *pace) allows() (n uint64, wait time.Duration) {
 	return uint64(p.left), 0
 }
 
+// untilConfirmed is a wait that ends with a PONG.
+const untilConfirmed time.Duration = -1
+
 // paceLocked returns how many bytes of frames the next batch may have, or how long
 // the writer is to wait first. What goes ahead of the frames does not wait.
 func (o *outbox) paceLocked() (limit uint64, wait time.Duration) {
-	if o.pace.rate <= 0 || o.replayOutLocked() {
-		return batchBytes, 0
+	limit = batchBytes
+	switch {
+	case o.carefulLocked() && o.keep.msgs > 0:
+		limit, wait = 0, untilConfirmed
+	case o.carefulLocked():
+		limit = 1 // one message
+	case o.keep != nil:
+		limit = askBytes
 	}
-	limit, wait = o.pace.allows()
-	if len(o.ahead) > o.aheadAt || o.owed > 0 {
+	if o.pace.rate > 0 && wait == 0 && !o.replayOutLocked() {
+		var n uint64
+		n, wait = o.pace.allows()
+		limit = min(limit, n)
+	}
+	if len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked() {
 		wait = 0
+		if o.part > 0 {
+			limit = max(limit, 1) // what waits goes out behind the frame
+		}
 	}
-	return min(limit, batchBytes), wait
+	return limit, wait
 }
 
 // replayOutLocked reports whether the kernel has all that was buffered when the
 // session began.
 func (o *outbox) replayOutLocked() bool {
-	return o.last == nil || o.sent.pos+uint64(o.part) >= o.replayTo
+	return o.sent.pos+uint64(o.part) >= o.replayTo
 }
 
 // restLocked makes the writer wait for its pace, or for something that goes ahead.
 func (o *outbox) restLocked(d time.Duration) {
-	// Ends by itself: it only takes the lock.
-	t := time.AfterFunc(d, func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.ready.Signal()
-	})
-	defer t.Stop()
+	if d != untilConfirmed {
+		// Ends by itself: it only takes the lock.
+		t := time.AfterFunc(d, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.ready.Signal()
+		})
+		defer t.Stop()
+	}
 	o.resting = true
 	o.ready.Wait()
 	o.resting = false

@@ -26,8 +26,8 @@ func TestMessageThatBreaksConnections(t *testing.T) {
 		{"server hangs up once", hangUp, 1, false},
 		{"payload violation twice", violation, 2, true},
 		{"payload violation once", violation, 1, false},
-		{"link breaks 8 times", (*peerConn).cut, 8, true},
-		{"link breaks 5 times", (*peerConn).cut, 5, false},
+		{"link breaks 6 times", (*peerConn).cut, 6, true},
+		{"link breaks 4 times", (*peerConn).cut, 4, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -54,6 +54,13 @@ func (nc *Conn) publish(subject, reply string, hdr, data []byte, how *handling) 
 	if nc == nil {
 		return ErrInvalidConnection
 	}
+	if nc.ids != nil {
+		return nc.publishTagged(subject, reply, hdr, data, how)
+	}
+	return nc.publishChecked(subject, reply, hdr, data, how)
+}
+
+func (nc *Conn) publishChecked(subject, reply string, hdr, data []byte, how *handling) error {
 	if nc.badSubject(subject) || reply != "" && !nc.Opts.SkipSubjectValidation && hasSpace(reply) {
 		return ErrBadSubject
 	}

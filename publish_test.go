@@ -136,3 +136,31 @@ func BenchmarkPublishDisconnected(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPublishModes is what the modes cost, side by side, against a server in
+// the same process.
+func BenchmarkPublishModes(b *testing.B) {
+	for _, mode := range []struct {
+		name string
+		opts []Option
+	}{
+		{"default", nil},
+		{"AtLeastOnce", []Option{AtLeastOnce()}},
+		{"MsgIDHeader", []Option{MsgIDHeader()}},
+		{"both", []Option{AtLeastOnce(), MsgIDHeader()}},
+	} {
+		b.Run(mode.name, func(b *testing.B) {
+			_, nc := connect(b, mode.opts...)
+			data := make([]byte, 128)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := nc.Publish("foo", data); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := nc.Flush(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

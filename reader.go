@@ -144,6 +144,9 @@ func (r *reader) serverErr(text []byte) {
 	switch kind {
 	case errNotice:
 		r.nc.denied(errText(text), err)
+		if subject := deniedPublish(errText(text)); subject != "" {
+			r.nc.out.refused(subject, err)
+		}
 		r.nc.reportError(nil, err)
 	case errDisconnect:
 		r.s.fail(err, false)

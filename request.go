@@ -252,6 +252,9 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 	var m *Msg
 	select {
 	case m = <-w.reply:
+		if nc.out.keep != nil && m != nil {
+			nc.out.spare(w.sent.at)
+		}
 		requestWaiters.Put(w)
 		return finalReply(m)
 	case <-done:

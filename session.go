@@ -45,7 +45,9 @@ type loss struct {
 func (l *loss) blame() int {
 	var v violation
 	switch {
-	case errors.Is(l.err, io.EOF) || errors.As(l.err, &v):
+	case errors.As(l.err, &v):
+		return blameWord
+	case errors.Is(l.err, io.EOF):
 		return blameHangUp
 	case isBreak(l.err):
 		return blameBreak

@@ -2,8 +2,6 @@ package nats
 
 import (
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -18,24 +16,27 @@ var (
 	ErrExpired = errors.New("nats: message expired in the outbound buffer")
 	// ErrPoison means that the connection broke again and again in the middle of
 	// sending the message: twice in a row if the server hung up, or said that the
-	// message violates its limits; 8 times in a row for whatever other reason.
+	// message violates its limits; 6 times in a row for whatever other reason. With
+	// AtLeastOnce a server that just hangs up counts as such a reason.
 	ErrPoison = errors.New("nats: message given up, connections break on it")
 )
 
-// Undelivered is a message that was accepted and that the client has given up:
-// it was not sent, and will not be.
+// Undelivered is a message that was accepted and that the client has given up: it
+// was not sent, and will not be. With AtLeastOnce it may have been sent before, and
+// even have arrived, without the server's confirmation.
 type Undelivered struct {
-	// Msg is the message; nil if Count stands for several.
+	// Msg is the message. It is nil if the handler has fallen behind by more than
+	// is kept for it (1 MiB or 4,096 messages).
 	Msg *Msg
-	// Count is 1 for a message. If the handler has fallen behind by more than is
-	// kept for it (1 MiB or 4,096 messages), Count says how many more were given
-	// up for this reason meanwhile.
+	// Count is 1 for a message; with a nil Msg it says how many more were given up
+	// for this reason meanwhile, one or several.
 	Count int
 	// Accepted is when Publish took the message, to a millisecond; zero if Msg
 	// is nil.
 	Accepted time.Time
 	// Err is the reason: ErrDropped, ErrExpired, ErrPoison, ErrMaxPayload,
-	// ErrHeadersNotSupported or ErrConnectionClosed.
+	// ErrHeadersNotSupported, ErrConnectionClosed, or with AtLeastOnce
+	// ErrPermissionViolation.
 	Err error
 }
 
@@ -49,22 +50,20 @@ const (
 	undeliveredMsgs  = 4096
 )
 
-// givenUp collects what was given up, within those bounds; what is beyond them
-// is counted by reason. It has no lock of its own.
+// givenUp collects what was given up until the program has been told, within those
+// bounds; what is beyond them is counted by reason. The outbox's lock guards it.
 type givenUp struct {
-	listen bool         // somebody wants to know
-	behind *atomic.Bool // whoever it is has no room for more; nil: has always
+	listen bool // somebody wants to know; fixed
+	called bool // and is on its way to take it
 	list   []Undelivered
 	bytes  int
 	missed []Undelivered // one for each reason
 }
 
-func (g *givenUp) wants() bool { return g.listen }
-
 // add notes one message; msg is asked for it only if there is room.
 func (g *givenUp) add(size int, at time.Time, reason error, msg func() *Msg) {
-	if g.full(size) || g.behind != nil && g.behind.Load() {
-		g.miss(reason, 1)
+	if g.full(size) {
+		g.miss(reason)
 		return
 	}
 	g.list = append(g.list, Undelivered{Msg: msg(), Count: 1, Accepted: at, Err: reason})
@@ -76,75 +75,49 @@ func (g *givenUp) full(size int) bool {
 	return len(g.list) > 0 && g.bytes+size >= undeliveredBytes || len(g.list) >= undeliveredMsgs
 }
 
-func (g *givenUp) miss(reason error, n int) {
+func (g *givenUp) miss(reason error) {
 	for i := range g.missed {
 		if g.missed[i].Err == reason {
-			g.missed[i].Count += n
+			g.missed[i].Count++
 			return
 		}
 	}
-	g.missed = append(g.missed, Undelivered{Count: n, Err: reason})
+	g.missed = append(g.missed, Undelivered{Count: 1, Err: reason})
 }
 
-// take empties the collection; nil if it is empty.
-func (g *givenUp) take() *givenUp {
-	if len(g.list) == 0 && len(g.missed) == 0 {
-		return nil
-	}
-	taken := *g
-	*g = givenUp{listen: g.listen, behind: g.behind}
-	return &taken
+// callLocked reports whether somebody is to be called to take what there is.
+func (g *givenUp) callLocked() bool {
+	call := !g.called && (len(g.list) > 0 || len(g.missed) > 0)
+	g.called = g.called || call
+	return call
 }
 
-// merge adds what another collection has, within the bounds.
-func (g *givenUp) merge(more *givenUp) {
-	for _, u := range more.list {
-		g.add(u.Msg.Size(), u.Accepted, u.Err, func() *Msg { return u.Msg })
-	}
-	for _, u := range more.missed {
-		g.miss(u.Err, u.Count)
-	}
+// listen makes call be called, off the lock, when something was given up. Whoever
+// it calls is to call takeGiven until there is nothing. Call it before use.
+func (o *outbox) listen(call func()) {
+	o.call, o.given.listen, o.exact = call, true, true
 }
 
-// reporter hands what was given up to the program's handler, through the
-// dispatcher: serially, under no lock, and without making anybody wait.
-type reporter struct {
-	mu      sync.Mutex
-	waiting givenUp
-	posted  bool        // a call is on its way through the dispatcher
-	full    atomic.Bool // waiting has no room for another message
+// takeGiven returns what was given up since the last time: messages, then counts of
+// more; nothing: there is none, and the next one calls again.
+func (o *outbox) takeGiven() []Undelivered {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	g := &o.given
+	taken := append(g.list, g.missed...)
+	g.list, g.missed, g.bytes = nil, nil, 0
+	g.called = len(taken) > 0
+	return taken
 }
 
-// report takes a collection over.
-func (nc *Conn) report(given *givenUp) {
-	r := &nc.undelivered
-	r.mu.Lock()
-	r.waiting.merge(given)
-	r.full.Store(r.waiting.full(0))
-	post := !r.posted
-	r.posted = true
-	r.mu.Unlock()
-	if post {
-		nc.events.post(nc.tellUndelivered)
-	}
-}
+// callUndelivered gets the program told of what was given up: serially, under no
+// lock, and without making anybody wait.
+func (nc *Conn) callUndelivered() { nc.events.post(nc.tellUndelivered) }
 
-// tellUndelivered runs on the dispatcher until nothing waits.
+// tellUndelivered runs on the dispatcher until there is nothing more.
 func (nc *Conn) tellUndelivered() {
-	r := &nc.undelivered
-	for {
-		r.mu.Lock()
-		batch := r.waiting.take()
-		r.posted = batch != nil
-		r.full.Store(false)
-		r.mu.Unlock()
-		if batch == nil {
-			return
-		}
-		for _, u := range batch.list {
-			nc.onUndelivered(nc, u)
-		}
-		for _, u := range batch.missed {
+	for batch := nc.out.takeGiven(); len(batch) > 0; batch = nc.out.takeGiven() {
+		for _, u := range batch {
 			nc.onUndelivered(nc, u)
 		}
 	}

@@ -83,7 +83,7 @@ func TestMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var given []Undelivered
 		box := newOutbox(boxLimits{bytes: 1000, maxAge: 10 * time.Second}, &Statistics{})
-		box.listen(func(g *givenUp) { given = append(given, g.list...) }, nil)
+		box.listen(func() { given = append(given, box.takeGiven()...); box.takeGiven() })
 		publish := func(data string, own time.Duration) {
 			require.NoError(t, box.publish("s", "", nil, []byte(data), &handling{maxAge: own}))
 		}

@@ -40,7 +40,10 @@ func (o *outbox) watch(high, low float64, crossed func()) {
 
 func (m *watermark) above() bool { return m.crossings%2 == 1 }
 
-func (o *outbox) reachesLocked(l level) bool { return o.bytes >= l.bytes || o.msgs >= l.msgs }
+func (o *outbox) reachesLocked(l level) bool {
+	msgs, bytes := o.totalLocked()
+	return bytes >= l.bytes || msgs >= l.msgs
+}
 
 // crossedLocked reports whether there is a crossing to tell.
 func (o *outbox) crossedLocked() bool {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -35,8 +36,17 @@ func (b *syncBuffer) String() string {
 func screen(s string) []string {
 	lines := []string{""}
 	col := 0
-	for _, c := range s {
+	for len(s) > 0 {
 		last := &lines[len(lines)-1]
+		if seq := escape.FindString(s); seq != "" {
+			if seq == "\x1b[K" {
+				*last = (*last)[:min(col, len(*last))]
+			}
+			s = s[len(seq):]
+			continue
+		}
+		c := s[0]
+		s = s[1:]
 		switch c {
 		case '\r':
 			col = 0
@@ -57,6 +67,9 @@ func screen(s string) []string {
 	return lines
 }
 
+// escape is a terminal's control sequence.
+var escape = regexp.MustCompile(`^\x1b\[[?0-9]*[a-zA-Z]`)
+
 func TestLiveLineStaysBelowTheEvents(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -73,7 +86,8 @@ func TestLiveLineStaysBelowTheEvents(t *testing.T) {
 	assert.Equal(t, "shorter", got[2])
 	d.draw("")
 	assert.Equal(t, "", screen(out.String())[2])
-	assert.True(t, strings.HasSuffix(out.String(), "\r"))
+	assert.NotContains(t, got[0]+got[1], "\x1b")
+	assert.Equal(t, strings.Count(out.String(), "\x1b[?7l"), strings.Count(out.String(), "\x1b[?7h"), "long events are not cut")
 }
 
 func TestShowDrawsUntilItsEnd(t *testing.T) {
@@ -82,7 +96,7 @@ func TestShowDrawsUntilItsEnd(t *testing.T) {
 		out := new(syncBuffer)
 		d := newDisplay(out, live)
 		end := d.show(func() sample {
-			return sample{at: time.Now(), status: nats.RECONNECTING, messages: 5, bytes: 900}
+			return sample{at: time.Now(), status: nats.RECONNECTING, buffer: nats.BufferStats{Msgs: 5, Bytes: 900}}
 		})
 		soon(t, func() bool { return strings.Contains(out.String(), "RECONNECTING") }, "a status line")
 		assert.Equal(t, live, strings.Contains(out.String(), "\r"))
@@ -92,41 +106,5 @@ func TestShowDrawsUntilItsEnd(t *testing.T) {
 		assert.Equal(t, was, out.String())
 		last := screen(was)
 		assert.Equal(t, "", last[len(last)-1], "the live line is wiped")
-	}
-}
-
-func TestStatusLineFitsTheScreen(t *testing.T) {
-	t.Parallel()
-	s := sample{status: nats.RECONNECTING, messages: 9_999_999, bytes: 999 << 20}
-	s.delivered = 99_999_999
-	line := statusLine(s, 9_999_999)
-	assert.Less(t, len(line), 80, line)
-	assert.Contains(t, line, "9,999,999/s")
-	assert.Contains(t, line, "buffered 9,999,999 (999.0 MiB)")
-	assert.Contains(t, line, "delivered 99,999,999")
-}
-
-func TestRateIsOfTheLastSecond(t *testing.T) {
-	t.Parallel()
-	var r rater
-	take := func(ms, accepted int) int {
-		return r.rate(sample{at: at(ms), counts: counts{accepted: accepted}})
-	}
-	assert.Zero(t, take(0, 0))
-	assert.Equal(t, 1000, take(500, 500))
-	assert.Equal(t, 1000, take(1000, 1000))
-	assert.Equal(t, 500, take(1500, 1000))
-	assert.Equal(t, 0, take(2000, 1000))
-	assert.Equal(t, 0, take(9000, 1000))
-	assert.LessOrEqual(t, len(r.past), 3)
-}
-
-func TestFigures(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", -1000: "-1,000", -100: "-100", 1234567: "1,234,567"} {
-		assert.Equal(t, want, commas(n))
-	}
-	for n, want := range map[int]string{0: "0 B", 10239: "10239 B", 10240: "10.0 KiB", 8 << 20: "8.0 MiB"} {
-		assert.Equal(t, want, size(n))
 	}
 }

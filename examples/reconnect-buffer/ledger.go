@@ -1,16 +1,21 @@
 package main
 
-import "sync"
+import (
+	"context"
+	"errors"
+	"sync"
+)
 
-// A ledger knows of every message what has become of it. Three parties write
+// A ledger knows of every message what has become of it. Four parties write
 // to it, none of which takes another's word:
 //
 //   - the publisher: which numbers Publish accepted;
 //   - the tap on the publisher's sockets: which ones the kernel has taken whole;
-//   - the subscriber: which ones were delivered.
+//   - the subscriber: which ones were delivered;
+//   - the UndeliveredHandler: which ones the client has given up, and why.
 //
 // A message that was accepted and that the kernel has not taken whole has not
-// left the process: it must not be lost. One that the kernel has taken is out of
+// left the process: it must not be lost, unless the client has said so. One that the kernel has taken is out of
 // the client's hands. If the connection breaks then, nobody can say whether it
 // was still in a socket, in the server, or on its way to the subscriber.
 type ledger struct {
@@ -20,18 +25,29 @@ type ledger struct {
 	taken     set
 	delivered set
 	refused   map[string]int // by the text of Publish's error
+	cut       int            // not taken, because the run ended while Publish waited
 	repeated  int
 	disorder  int // first deliveries behind a higher number
 	damaged   int // delivered, but not one of our messages
 	garbled   int // pieces of the outgoing stream that made no sense
 	links     []link
+
+	given       map[string]*givenUp // by reason
+	reported    set                 // the numbers of all reasons
+	misreported int                 // given up, but not one of our messages, or for the second time
 }
 
 // A link is one connection of the publisher, with the lowest and the highest
 // number that its kernel took; without any, low is above high.
-type link struct{ low, high int }
+type link struct {
+	low, high int
+	count     int // messages that it took
+	unasked   int // of them, those behind the last PING
+}
 
-func newLedger() *ledger { return &ledger{refused: make(map[string]int)} }
+func newLedger() *ledger {
+	return &ledger{refused: make(map[string]int), given: make(map[string]*givenUp)}
+}
 
 // issue gives out the next number.
 func (l *ledger) issue() int {
@@ -45,21 +61,31 @@ func (l *ledger) issue() int {
 func (l *ledger) publish(n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
+	switch {
+	case err == nil:
+		l.accepted.add(n)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		l.cut++
+	default:
 		l.refused[err.Error()]++
-		return
 	}
-	l.accepted.add(n)
 }
 
 // open notes a new connection of the publisher and returns its index, with what
-// is buffered for it: how many messages, and the number behind the last of them.
+// is buffered for it: how many messages, and the number behind the last of them,
+// as far as the client has told what it gave up.
 func (l *ledger) open() (index, backlog, upTo int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.links = append(l.links, link{low: l.issued, high: -1})
+	told := 0
+	for _, g := range l.given {
+		told += g.told
+	}
+	for upTo = l.accepted.top; upTo > 0 && l.reported.has(upTo-1); upTo-- {
+	}
 	// Publish may have handed over a number of which it has not returned yet.
-	return len(l.links) - 1, max(0, l.accepted.count-l.taken.count), l.accepted.top
+	return len(l.links) - 1, max(0, l.accepted.count-l.taken.count-told), upTo
 }
 
 // take notes numbers that the kernel has taken whole on a connection, and how
@@ -77,6 +103,7 @@ func (l *ledger) take(index int, numbers []int, garbled int) int {
 		}
 		l.taken.add(n)
 		k.low, k.high = min(k.low, n), max(k.high, n)
+		k.count++
 	}
 	return l.taken.top
 }

@@ -4,21 +4,28 @@
 // It publishes numbered messages at a steady rate to a subscriber of its own,
 // while the server is killed, stopped and started again. During an outage the
 // library keeps what Publish accepts in the reconnect buffer, and sends it when
-// there is a server again. In the end a report says of every message what has
-// become of it. The exit status is 1 if one was lost that had never left the
-// process, 2 if there was nothing to report, and 0 otherwise.
+// there is a server again; what it gives up instead, because of the limits that
+// the flags set, it has to report. In the end a report says of every message what
+// has become of it. The exit status is 1 if one was lost that had never left the
+// process and that the client did not report, if anything else that the client
+// said was not so, or if in the end it did not get the rest to the embedded
+// server; 2 if there was nothing to report; and 0 otherwise.
 //
 //	go run ./examples/reconnect-buffer
 //	go run ./examples/reconnect-buffer -for 1m -outage 5s -buf-bytes 1000000
+//	go run ./examples/reconnect-buffer -rate 20000 -buf-msgs 500 -overflow drop-oldest
 //	go run ./examples/reconnect-buffer -url nats://127.0.0.1:4222
 //
 // With -url the server is yours: take it down and bring it back as you like.
 // Ctrl-C ends the run with its report.
 //
-// The parts: publisher.go and subscriber.go are the two programs; outages.go
-// takes the server down; tap.go watches the publisher's sockets and scanner.go
-// finds the messages in what went through them; ledger.go writes it all down,
-// tally.go adds it up, timeline.go has the times; display.go and report.go print.
+// The parts: publisher.go and subscriber.go are the two programs; blocked.go times
+// the publisher's waits, ending.go closes its connection; outages.go takes the
+// server down; tap.go watches the publisher's sockets and scanner.go finds the
+// messages in what went through them; ledger.go writes it all down, givenup.go
+// what the client gave up; tally.go adds it up, figures.go compares that with what
+// the client says of itself; timeline.go has the times; display.go, status.go and
+// report.go print.
 package main
 
 import (

@@ -39,16 +39,30 @@ func TestFlagDefaults(t *testing.T) {
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
-	c, err := parseFlags([]string{"-rate", "7", "-size", "12", "-for", "3s", "-outage", "5ms", "-buf-bytes", "-1", "-plain"}, io.Discard)
+	c, err := parseFlags([]string{"-rate", "7", "-size", "12", "-for", "3s", "-outage", "5ms", "-buf-bytes", "-1", "-plain",
+		"-max-age", "3ms", "-replay-rate", "9"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, config{
 		rate: 7, size: 12, duration: 3 * time.Second,
 		up: time.Second, down: 5 * time.Millisecond, bufBytes: -1, patience: endPatience,
+		maxAge: 3 * time.Millisecond, replayRate: 9,
 	}, c, "a short run has short periods")
 
 	c, err = parseFlags([]string{"-url", "nats://example.com:4222"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, "nats://example.com:4222", c.url)
+}
+
+func TestOverflowFlag(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]nats.OverflowPolicy{
+		"reject": nats.OverflowReject, "block": nats.OverflowBlock,
+		"drop-oldest": nats.OverflowDropOldest, "drop-newest": nats.OverflowDropNewest,
+	} {
+		c, err := parseFlags([]string{"-overflow", name}, io.Discard)
+		require.NoError(t, err)
+		assert.Equal(t, want, c.overflow)
+	}
 }
 
 func TestBadFlags(t *testing.T) {
@@ -68,6 +82,11 @@ func TestBadFlags(t *testing.T) {
 		{"-buf-bytes 0", []string{"-buf-bytes", "0"}},
 		{"-buf-bytes -2", []string{"-buf-bytes", "-2"}},
 		{"-buf-msgs -1", []string{"-buf-msgs", "-1"}},
+		{"must be reject, block, drop-oldest or drop-newest", []string{"-overflow", "drop"}},
+		{"-overflow block has no meaning", []string{"-overflow", "block", "-buf-bytes", "-1"}},
+		{"-max-age -1ns", []string{"-max-age", "-1ns"}},
+		{`invalid value "5"`, []string{"-max-age", "5"}},
+		{"-replay-rate -1", []string{"-replay-rate", "-1"}},
 		{"-outage has no meaning", []string{"-url", "nats://a", "-outage", "1s"}},
 		{"one server only", []string{"-url", "nats://a,nats://b"}},
 		{"must be like nats://", []string{"-url", "tls://a:4222"}},
@@ -97,9 +116,10 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	var errs bytes.Buffer
 	assert.Equal(t, 0, command(context.Background(), []string{"-h"}, io.Discard, &errs))
-	for _, name := range []string{"-url", "-rate", "-size", "-for", "-outage", "-buf-bytes", "-buf-msgs", "-plain"} {
+	for _, name := range []string{"-url", "-rate", "-size", "-for", "-outage", "-buf-bytes", "-buf-msgs", "-overflow", "-max-age", "-replay-rate", "-plain"} {
 		assert.Contains(t, errs.String(), name)
 	}
+	assert.Contains(t, errs.String(), "(default reject)")
 	_, err := parseFlags([]string{"-h"}, io.Discard)
 	assert.True(t, errors.Is(err, flag.ErrHelp))
 }

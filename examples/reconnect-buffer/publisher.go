@@ -25,13 +25,20 @@ type publisher struct {
 	ledger *ledger
 	rate   int // messages per second
 	buf    []byte
+	told   chan struct{} // closed when the last handler has been called
+
+	blocked blocked
 }
 
 func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error) {
+	told := make(chan struct{})
 	nc, err := nats.Connect(url,
 		nats.Name("reconnect-buffer publisher"),
 		nats.ReconnectBufSize(c.bufBytes),
 		nats.ReconnectBufMsgs(c.bufMsgs),
+		nats.ReconnectBufOverflow(c.overflow),
+		nats.ReconnectBufMaxAge(c.maxAge),
+		nats.ReconnectReplayRate(c.replayRate),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(publisherWait),
 		nats.ReconnectJitter(0, 0),
@@ -42,8 +49,15 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
+			// The tap has seen it before, unless what it waited for has expired.
+			t.timeline.emptied(time.Now())
 			d.event("publisher: reconnected, all that was buffered is sent")
 		}),
+		nats.UndeliveredHandler(func(_ *nats.Conn, u nats.Undelivered) {
+			t.ledger.undelivered(t.layout, u)
+		}),
+		// The last event of a connection: all reports were before it.
+		nats.ClosedHandler(func(*nats.Conn) { close(told) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			// A failed write is also why the server is lost, which is told above.
 			if failed := (*net.OpError)(nil); !errors.As(err, &failed) {
@@ -54,7 +68,9 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	return &publisher{nc: nc, layout: t.layout, ledger: t.ledger, rate: c.rate}, nil
+	p := &publisher{nc: nc, layout: t.layout, ledger: t.ledger, rate: c.rate, told: told}
+	p.blocked.base = time.Now()
+	return p, nil
 }
 
 // run publishes until the context ends, or the connection is closed for good,
@@ -71,7 +87,7 @@ func (p *publisher) run(ctx context.Context) error {
 		}
 		due := int(time.Since(start).Seconds() * float64(p.rate))
 		for ; done < due && ctx.Err() == nil; done++ {
-			if err := p.publish(); errors.Is(err, nats.ErrConnectionClosed) {
+			if err := p.publish(ctx); errors.Is(err, nats.ErrConnectionClosed) {
 				return fmt.Errorf("publisher: %w: %w", err, p.nc.LastError())
 			}
 		}
@@ -79,25 +95,15 @@ func (p *publisher) run(ctx context.Context) error {
 }
 
 // publish sends the next number. A refused message is counted and not tried
-// again: the next one has a number of its own.
-func (p *publisher) publish() error {
+// again: the next one has a number of its own. A wait ends with the context.
+func (p *publisher) publish(ctx context.Context) error {
 	n := p.ledger.issue()
 	p.buf = p.layout.payload(p.buf, n)
-	err := p.nc.Publish(p.layout.subject, p.buf)
+	p.blocked.begin()
+	err := p.nc.PublishWithContext(ctx, p.layout.subject, p.buf)
+	p.blocked.end()
 	p.ledger.publish(n, err)
 	return err
-}
-
-// flush waits until the server has processed all that was published. An outage
-// meanwhile starts the wait anew.
-func (p *publisher) flush(ctx context.Context) error {
-	return persist(ctx, p.nc)
-}
-
-// buffered is what waits in the process.
-func (p *publisher) buffered() (messages, bytes int) {
-	st := p.nc.BufferStats()
-	return st.Msgs, st.Bytes
 }
 
 // brief leaves the addresses out of a socket's error.

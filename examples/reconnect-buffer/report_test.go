@@ -59,10 +59,66 @@ func TestReport(t *testing.T) {
 	assert.Equal(t, "60.0", figure(t, text, "server up to buffer empty"))
 	assert.Contains(t, text, "1,234")
 	assert.Contains(t, text, "OK:")
-	for _, only := range []string{"behind the server", "damaged", "although refused", "Note:", "still buffered"} {
+	for _, only := range []string{"behind the server", "damaged", "although refused", "Note:", "given up", "MISMATCH"} {
 		assert.NotContains(t, text, only)
 	}
 	assert.Zero(t, r.code())
+}
+
+func TestReportOfAPublisherThatWaited(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.blocked = new(blocked)
+	assert.NotContains(t, r.String(), "blocked")
+	assert.NotContains(t, r.String(), "not taken")
+
+	r.blocked.calls, r.blocked.total, r.blocked.longest = 1000, 3*time.Second, 1500*time.Millisecond
+	r.cut = 1
+	text := r.String()
+	assert.Equal(t, "3000.0", figure(t, text, "blocked in Publish"))
+	assert.Contains(t, text, "in 1,000 calls of 10ms or more, the longest 1500.0 ms")
+	assert.Equal(t, "1", figure(t, text, "not taken"))
+	r.blocked.calls = 1
+	assert.Contains(t, r.String(), "in 1 call of")
+}
+
+func TestReportOfWhatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.givenUp = map[string]int{whyDropped: 5000, whyExpired: 30}
+	r.unseen = map[string]int{whyDropped: 4000}
+	text := r.String()
+	assert.Equal(t, "5,000", figure(t, text, "given up: dropped, buffer full"))
+	assert.Contains(t, text, "4,000 of them only counted")
+	assert.Equal(t, "30", figure(t, text, "given up: expired"))
+	assert.Contains(t, text, "OK: nothing was lost of what never left the process but what the client gave up")
+	assert.Zero(t, r.code())
+}
+
+func TestReportOfUntruths(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		row string
+		of  tally
+	}{
+		{"given up but delivered", tally{contradicted: 7}},
+		{"given up but sent", tally{sentAnyway: 7}},
+		{"given up wrongly", tally{misreported: 7}},
+	} {
+		r := &report{tally: tc.of, settled: true}
+		assert.Equal(t, "7", figure(t, r.String(), tc.row))
+		assert.Contains(t, r.String(), "FAILED: what the client said")
+		assert.Equal(t, 1, r.code())
+	}
+}
+
+func TestReportOfAMismatch(t *testing.T) {
+	t.Parallel()
+	r := sampleReport()
+	r.mismatches = []string{"this is not that"}
+	assert.Contains(t, r.String(), "MISMATCH: this is not that")
+	assert.Contains(t, r.String(), "FAILED: the figures")
+	assert.Equal(t, 1, r.code())
 }
 
 func TestReportOfFailure(t *testing.T) {
@@ -82,16 +138,25 @@ func TestReportOfFailure(t *testing.T) {
 func TestReportWithoutAServerInTheEnd(t *testing.T) {
 	t.Parallel()
 	r := sampleReport()
-	r.settled = false
+	r.settled, r.embedded = false, false
 	assert.Contains(t, r.String(), "Note:")
 	assert.Zero(t, r.code())
 
-	r.kept, r.unsent = 5, 5
+	r.givenUp = map[string]int{whyLeft: 5}
 	assert.Contains(t, r.String(), "INCOMPLETE:")
+	assert.Zero(t, r.code(), "the client has said so")
+
+	r.embedded = true
+	assert.Contains(t, r.String(), "FAILED: there was a server in the end")
 	assert.Equal(t, 1, r.code())
 
-	r.kept = 6 // one of them was lost before
-	assert.Contains(t, r.String(), "FAILED:")
+	r.paced = true
+	assert.Contains(t, r.String(), "INCOMPLETE:")
+	assert.Zero(t, r.code(), "it was not to be in time")
+
+	r.kept = 1
+	assert.Contains(t, r.String(), "FAILED: messages were lost")
+	assert.Equal(t, 1, r.code())
 }
 
 func TestReportOfOutages(t *testing.T) {

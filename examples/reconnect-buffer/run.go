@@ -24,6 +24,11 @@ type config struct {
 	bufBytes int           // nats.ReconnectBufSize
 	bufMsgs  int           // nats.ReconnectBufMsgs
 	live     bool          // draw a live line
+
+	overflow   nats.OverflowPolicy
+	maxAge     time.Duration // nats.ReconnectBufMaxAge
+	replayRate int           // nats.ReconnectReplayRate
+
 	patience time.Duration // how long the end may wait for a server
 }
 
@@ -37,7 +42,6 @@ type job struct {
 	keeper   *keeper // nil if the server is the user's
 	pub      *publisher
 	sub      *subscriber
-	unsent   int // messages in the buffer when waiting was given up
 }
 
 // run publishes for the configured time, or until the context ends, and returns
@@ -83,8 +87,11 @@ func (j *job) connect(ctx context.Context, url string) (err error) {
 	j.tap = &tap{layout: lay, ledger: j.ledger, timeline: j.timeline, ready: j.sub.ready}
 	if j.pub, err = newPublisher(url, &j.config, j.tap, j.display); err != nil {
 		j.sub.nc.Close()
+		return err
 	}
-	return err
+	closed := j.pub.nc.IsClosed
+	j.tap.closed.Store(&closed)
+	return nil
 }
 
 // publish publishes while the server goes up and down, and returns when that has
@@ -92,34 +99,25 @@ func (j *job) connect(ctx context.Context, url string) (err error) {
 func (j *job) publish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, j.duration)
 	defer cancel()
-	var kept error
-	var keeping sync.WaitGroup
+	var kept, published error
+	var both sync.WaitGroup
 	if j.keeper != nil {
 		// Owned here: ends with the context, or ends it if a start fails.
-		keeping.Go(func() {
+		both.Go(func() {
 			defer cancel()
 			kept = j.keeper.run(ctx)
 		})
 	}
-	published := make(chan error, 1)
-	// Owned here: ends with the context, or when the connection is closed.
-	go func() {
+	// Owned here: ends with the context, even while Publish waits, or ends it
+	// when the connection is closed.
+	both.Go(func() {
 		defer cancel()
-		published <- j.pub.run(ctx)
-	}()
+		published = j.pub.run(ctx)
+	})
 	<-ctx.Done()
 	j.display.event("publishing is over, waiting up to %v for the rest", j.patience)
-	keeping.Wait()
-	select {
-	case err := <-published:
-		return errors.Join(kept, err)
-	case <-time.After(j.patience):
-		// It waits in Publish for a server that reads nothing. Close ends that.
-		j.unsent, _ = j.pub.buffered()
-		j.pub.nc.Close()
-		<-published
-		return kept
-	}
+	both.Wait()
+	return errors.Join(kept, published)
 }
 
 // finish waits until everything that was accepted is delivered, or no server has
@@ -127,29 +125,19 @@ func (j *job) publish(ctx context.Context) error {
 func (j *job) finish() *report {
 	ctx, cancel := context.WithTimeout(context.Background(), j.patience)
 	defer cancel()
-	err := j.pub.flush(ctx)
-	if err == nil {
-		err = j.sub.settle(ctx)
-	}
-	r := &report{embedded: j.keeper != nil, settled: err == nil, ended: time.Now()}
-	if n, _ := j.pub.buffered(); n > 0 && !r.settled {
-		j.unsent = n
-	}
-	j.tap.leaving.Store(true)
-	// Only after Close has the tap seen the last write return, which may be
-	// later than the answer to what was written.
-	j.pub.nc.Close()
+	r := &report{embedded: j.keeper != nil, paced: j.replayRate > 0, blocked: &j.pub.blocked}
+	// Behind it the tap has seen the last write return, which may be later than
+	// the answer to what was written, and the handlers have told everything.
+	r.ending = j.pub.shutdown(ctx)
+	r.settled = r.ending.confirmed() && j.sub.settle(ctx) == nil
+	r.ended = time.Now()
 	j.sub.nc.Close()
 	r.outages = j.timeline.outages()
 	r.tally = j.ledger.tally(r.settled)
-	// Close may have sent some of what was in the buffer.
-	r.unsent = min(j.unsent, r.kept)
+	r.figures = &figures{
+		BufferStats: j.pub.nc.BufferStats(), out: j.pub.nc.Stats().OutMsgs,
+		frame: j.pub.layout.frame, overflow: j.overflow,
+	}
+	r.mismatches = append(r.ending.check(j.pub.layout, &r.tally), r.figures.check(&r.tally, r.settled)...)
 	return r
-}
-
-// sample is the state at this moment.
-func (j *job) sample() sample {
-	s := sample{at: time.Now(), status: j.pub.nc.Status(), counts: j.ledger.counts()}
-	s.messages, s.bytes = j.pub.buffered()
-	return s
 }

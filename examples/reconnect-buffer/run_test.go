@@ -27,14 +27,21 @@ func whole(t *testing.T, r *report, out string) {
 	t.Helper()
 	assert.True(t, r.settled, out)
 	assert.Zero(t, r.kept, out)
-	assert.Zero(t, r.unsent, out)
 	assert.Zero(t, r.beyond, out)
 	assert.Zero(t, r.repeated, out)
 	assert.Zero(t, r.disorder, out)
 	assert.Zero(t, r.phantoms, out)
 	assert.Zero(t, r.damaged, out)
 	assert.Zero(t, r.garbled, out)
-	assert.Equal(t, r.accepted, r.delivered+r.inDoubt, out)
+	assert.False(t, r.untrue(), out)
+	assert.Empty(t, r.mismatches, out)
+	assert.Empty(t, r.figures.check(&r.tally, true), out)
+	given := 0
+	for why, n := range r.givenUp {
+		given += n
+		assert.Equal(t, n, r.told[why], out)
+	}
+	assert.Equal(t, r.accepted, r.delivered+r.inDoubt+given, out)
 	assert.Zero(t, r.code(), out)
 }
 
@@ -183,10 +190,15 @@ func TestNoServerInTheEnd(t *testing.T) {
 	cancel()
 	r := <-done
 	assert.False(t, r.settled)
-	assert.Positive(t, r.unsent)
-	assert.Equal(t, r.kept, r.unsent)
-	assert.Equal(t, 1, r.code())
+	assert.Zero(t, r.kept)
+	assert.Positive(t, r.givenUp[whyLeft])
+	assert.Len(t, r.givenUp, 1)
+	assert.Zero(t, r.code(), r.String())
 	assert.Contains(t, r.String(), "INCOMPLETE:")
+	assert.Contains(t, r.String(), "given up: left at the end")
+	assert.Empty(t, r.mismatches)
+	require.NotNil(t, r.ending.failure())
+	assert.Len(t, r.ending.failure().Left, r.givenUp[whyLeft])
 }
 
 func TestNoServerAtAll(t *testing.T) {

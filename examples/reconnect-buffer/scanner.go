@@ -10,11 +10,15 @@ type scanner struct {
 	held   []byte // the beginning of a frame whose end has not been fed
 	// garbled counts what is no frame of ours and no line of the protocol.
 	garbled int
+	// unasked counts the messages behind the last PING.
+	unasked int
 }
+
+var ping = []byte("PING\r\n")
 
 // controls are the lines that a client sends beside its messages.
 var controls = [][]byte{
-	[]byte("PING\r\n"), []byte("PONG\r\n"), []byte("CONNECT "), []byte("SUB "), []byte("UNSUB "),
+	ping, []byte("PONG\r\n"), []byte("CONNECT "), []byte("SUB "), []byte("UNSUB "),
 }
 
 // feed appends to found the numbers of the messages that end in p.
@@ -58,10 +62,14 @@ func (s *scanner) message(frame []byte) (int, bool) {
 	if payload, ok := bytes.CutPrefix(frame, s.layout.head); ok {
 		payload, whole := bytes.CutSuffix(payload, []byte("\r\n"))
 		if n, ours := s.layout.number(payload); whole && ours {
+			s.unasked++
 			return n, true
 		}
 		s.garbled++
 		return 0, false
+	}
+	if bytes.Equal(frame, ping) {
+		s.unasked = 0
 	}
 	for _, c := range controls {
 		if bytes.HasPrefix(frame, c) {

@@ -6,6 +6,7 @@ import "maps"
 type tally struct {
 	accepted  int
 	refused   map[string]int // by error
+	cut       int            // not taken, because the run ended while Publish waited
 	delivered int            // different messages of those accepted
 	repeated  int            // deliveries beyond the first
 	disorder  int            // deliveries behind a higher number
@@ -13,13 +14,23 @@ type tally struct {
 	damaged   int            // arrived, but not as they were sent
 	garbled   int            // pieces of the outgoing stream that made no sense
 
-	// accepted = delivered + lost, and lost is the sum of these three.
+	// The client's own reports of what it gave up. A part of them may have been
+	// counted only (unseen), and not all need be true: those that are not are
+	// misreported (no such message, or none that is missing), contradicted (it was
+	// delivered) or sentAnyway (the kernel took it, so it is in lost too).
+	told, givenUp, unseen                 map[string]int // by reason
+	misreported, contradicted, sentAnyway int
 
-	// kept messages never left the process: not one may be lost.
+	// accepted = delivered + givenUp + lost, and lost is the sum of these three.
+
+	// kept messages never left the process, and the client said nothing: not one
+	// may be lost.
 	kept int
 	// inDoubt messages are the last ones that the kernel took before a
 	// connection broke: no later message of that connection was delivered.
 	inDoubt int
+	// doubt is what the client itself has to count as in doubt.
+	doubt doubt
 	// beyond are messages that a server must have had: it delivered a later one
 	// of the same connection, or it said in the end that it had them all. They
 	// were lost between server and subscriber.
@@ -28,7 +39,8 @@ type tally struct {
 
 func (t *tally) lost() int { return t.kept + t.inDoubt + t.beyond }
 
-// tally adds up, once the publisher's connection is closed. settled says that in
+// tally adds up, once the publisher's connection is closed and its handlers have
+// ended. settled says that in
 // the end the server confirmed that it had processed everything, and that the
 // subscriber has had what it was to get; so the last connection leaves no doubt.
 func (l *ledger) tally(settled bool) tally {
@@ -37,11 +49,13 @@ func (l *ledger) tally(settled bool) tally {
 	t := tally{
 		accepted: l.accepted.count,
 		refused:  maps.Clone(l.refused),
+		cut:      l.cut,
 		repeated: l.repeated,
 		disorder: l.disorder,
 		damaged:  l.damaged,
 		garbled:  l.garbled,
 	}
+	t.doubt = l.boundsLocked(settled)
 	doubt := l.doubtLocked(settled)
 	l.accepted.without(&l.delivered, func(n int) {
 		switch {
@@ -54,6 +68,7 @@ func (l *ledger) tally(settled bool) tally {
 		}
 	})
 	t.delivered = t.accepted - t.lost()
+	l.explainLocked(&t)
 	var phantoms set
 	note := func(n int) { phantoms.add(n) }
 	l.taken.without(&l.accepted, note)

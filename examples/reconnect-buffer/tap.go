@@ -28,8 +28,14 @@ type tap struct {
 	ledger   *ledger
 	timeline *timeline
 	ready    func(context.Context) error
-	// leaving: a connection that ends now is closed by the program.
-	leaving atomic.Bool
+	// closed reports whether the program has closed the client; nil until that
+	// exists. A socket that ends after it has broken for nobody.
+	closed atomic.Pointer[func() bool]
+}
+
+func (t *tap) leaving() bool {
+	closed := t.closed.Load()
+	return closed != nil && (*closed)()
 }
 
 // Dial is DialContext without a context.
@@ -80,6 +86,7 @@ func (c *tappedConn) Write(p []byte) (int, error) {
 	garbled := c.scan.garbled
 	c.found = c.scan.feed(c.found[:0], p[:n])
 	top := c.tap.ledger.take(c.index, c.found, c.scan.garbled-garbled)
+	c.tap.ledger.unasked(c.index, c.scan.unasked)
 	if !c.empty && top >= c.upTo {
 		c.empty = true
 		c.tap.timeline.emptied(time.Now())
@@ -107,7 +114,7 @@ func (c *tappedConn) Close() error {
 
 func (c *tappedConn) end() {
 	c.ended.Do(func() {
-		if !c.tap.leaving.Load() {
+		if !c.tap.leaving() {
 			c.tap.timeline.broken(time.Now())
 		}
 	})

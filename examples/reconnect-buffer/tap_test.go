@@ -92,9 +92,16 @@ func TestTapTimesAnOutage(t *testing.T) {
 	_, _ = c.Write([]byte(wire(lay, 2)))
 	assert.True(t, tp.timeline.outages()[0].over())
 
-	tp.leaving.Store(true)
+	closed := false
+	isClosed := func() bool { return closed }
+	tp.closed.Store(&isClosed)
+	require.NoError(t, tp.wrap(&fakeConn{}, time.Now()).Close())
+	require.Len(t, tp.timeline.outages(), 2, "the client is open")
+	c = tp.wrap(&fakeConn{}, time.Now())
+	closed = true
 	require.NoError(t, c.Close())
-	assert.Len(t, tp.timeline.outages(), 1, "the end by the program is no outage")
+	assert.Len(t, tp.timeline.outages(), 2, "the end by the program is no outage")
+	assert.False(t, tp.timeline.outages()[1].back.IsZero())
 }
 
 func TestDialWaitsForTheSubscriber(t *testing.T) {
