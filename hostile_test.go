@@ -164,6 +164,9 @@ func (h *hostile) attack(t *testing.T, reconnect bool) {
 	if !reconnect {
 		opts = append(opts, NoReconnect())
 	}
+	if h.split%2 == 1 {
+		opts = append(opts, AtLeastOnce())
+	}
 	switch h.stage {
 	case hostileTLS:
 		opts = append(opts, Secure())

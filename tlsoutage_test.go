@@ -87,12 +87,11 @@ func TestFailedTLSWriteTellsWhatWasTaken(t *testing.T) {
 	}
 }
 
-// A replay of 6 MB over TLS is cut again and again, at bytes that have nothing to
-// do with records or frames. In the end all is there, in order and once, but for
-// what the kernel had taken when the connection broke.
-func TestReplayOverTLSThatIsCutLosesNothingUnsent(t *testing.T) {
-	t.Parallel()
-	const messages, size = 6000, 1000
+// cutReplay lets a client buffer numbered messages of 1 kB, and cuts the replay over
+// TLS again and again, at bytes that have nothing to do with records or frames. It
+// returns once everything has been sent.
+func cutReplay(t *testing.T, messages int, opts ...Option) (nc *Conn, sub *Subscription, sockets *takenDialer) {
+	t.Helper()
 	certs := testserver.RunCerts(t)
 	s := testserver.Run(t, testserver.TLS(certs))
 	proxy := faultproxy.Run(t, s.Addr(), faultproxy.SocketBuffers(64<<10))
@@ -105,13 +104,14 @@ func TestReplayOverTLSThatIsCutLosesNothingUnsent(t *testing.T) {
 	gate := make(chan struct{})
 	open := sync.OnceFunc(func() { close(gate) })
 	t.Cleanup(open)
-	sockets := &takenDialer{dialer: &net.Dialer{Timeout: patience, Control: smallSendBuffer}}
-	nc := connectTo(t, proxy.URL(), append(fast(), onLost, quiet(), ReconnectHandler(onBack), SetCustomDialer(sockets),
-		RootCAs(certs.CAFile), CustomReconnectDelay(func(int) time.Duration { <-gate; return 0 }))...)
+	sockets = &takenDialer{dialer: &net.Dialer{Timeout: patience, Control: smallSendBuffer}}
+	opts = append(opts, onLost, quiet(), MaxReconnects(-1), ReconnectHandler(onBack), SetCustomDialer(sockets),
+		RootCAs(certs.CAFile), CustomReconnectDelay(func(int) time.Duration { <-gate; return 0 }))
+	nc = connectTo(t, proxy.URL(), opts...)
 	proxy.Live().Cut(faultproxy.RST)
 	got(t, lost, "loss")
 	for i := range messages {
-		require.NoError(t, nc.Publish("foo", numbered(i, size)))
+		require.NoError(t, nc.Publish("foo", numbered(i, 1000)))
 	}
 	cuts := []int64{150_000, 400_001, 777_777, 17_000, 1_000_003}
 	for i, at := range cuts {
@@ -126,6 +126,16 @@ func TestReplayOverTLSThatIsCutLosesNothingUnsent(t *testing.T) {
 	got(t, back, "reconnect")
 	require.Empty(t, lost, "cuts in the replay are the same outage")
 	require.NoError(t, nc.FlushTimeout(patience))
+	require.EqualValues(t, len(cuts)+1, nc.Stats().Reconnects)
+	return nc, sub, sockets
+}
+
+// In the end all is there, in order and once, but for what the kernel had taken when
+// the connection broke.
+func TestReplayOverTLSThatIsCutLosesNothingUnsent(t *testing.T) {
+	t.Parallel()
+	const messages = 6000
+	nc, sub, sockets := cutReplay(t, messages)
 	missing := receiveNumbered(t, sub, messages)
 	doubt := nc.BufferStats().InDoubt
 	t.Logf("%d of %d messages were with the kernel when a connection was cut, and never read; %d in doubt", missing, messages, doubt)
@@ -135,7 +145,19 @@ func TestReplayOverTLSThatIsCutLosesNothingUnsent(t *testing.T) {
 		cipher += c.taken.Load()
 	}
 	require.LessOrEqual(t, int64(nc.out.taken()), cipher, "counted as taken, and not with the kernel")
-	require.EqualValues(t, len(cuts)+1, nc.Stats().Reconnects)
+}
+
+// With AtLeastOnce all of it is there.
+func TestReplayOverTLSThatIsCutLosesNothingWithAtLeastOnce(t *testing.T) {
+	t.Parallel()
+	const messages = 3000
+	_, sub, _ := cutReplay(t, messages, AtLeastOnce())
+	seen := make(map[int]bool)
+	for len(seen) < messages {
+		m, err := sub.NextMsg(patience)
+		require.NoError(t, err, "after %d messages", len(seen))
+		seen[numberOf(t, string(m.Data[:7]))] = true
+	}
 }
 
 // receiveNumbered takes numbered messages up to the last one. They must be in
