@@ -355,6 +355,25 @@ func TestTLSNameOfDiscoveredServers(t *testing.T) {
 	}
 }
 
+// The name goes from one address to the next; a name that was told is its own.
+func TestTLSNameIsInherited(t *testing.T) {
+	t.Parallel()
+	o := asked(t, Secure())
+	o.Servers = []string{"example.com"}
+	pool, err := newServerPool(&o)
+	require.NoError(t, err)
+	pool.firstNot(nil)
+	pool.discover([]string{"10.0.0.1:4222"})
+	pool.current = pool.list[1]
+	pool.discover([]string{"10.0.0.1:4222", "10.0.0.2:4222", "[::1]:4222", "other.org:4222"})
+	names := make(map[string]string)
+	for _, s := range pool.list {
+		names[s.url.Hostname()] = s.tlsName
+	}
+	require.Equal(t, map[string]string{"example.com": "", "10.0.0.1": "example.com", "10.0.0.2": "example.com",
+		"::1": "example.com", "other.org": ""}, names)
+}
+
 // A server that tells of others can not make the client say anything in clear to
 // them, nor trust what they show.
 func TestDiscoveredServersGetNothingInClear(t *testing.T) {
