@@ -23,7 +23,7 @@ var pongs = func() (b []byte) {
 type batch struct {
 	vec  [][]byte
 	size int
-	most uint64 // bytes of frames that it is to have, about
+	most uint64      // bytes of frames that it is to have, about
 	rest net.Buffers // what is left of vec while it is written
 }
 

@@ -90,6 +90,9 @@ func Connect(url string, options ...Option) (*Conn, error) {
 // Connect makes a connection with these options. See the function Connect.
 func (o Options) Connect() (*Conn, error) {
 	o = o.withDefaults()
+	if err := o.checkKeys(); err != nil {
+		return nil, err
+	}
 	if o.AtLeastOnce && o.ReconnectBufSize < 0 {
 		return nil, fmt.Errorf("%w: AtLeastOnce keeps messages in the reconnect buffer, and ReconnectBufSize turns that off", ErrInvalidArg)
 	}
@@ -97,6 +100,7 @@ func (o Options) Connect() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.secureBy(pool)
 	nc := newConn(o, pool)
 	s, err := nc.firstSession()
 	if err == nil && !nc.swapIn(s) {
@@ -186,7 +190,7 @@ func (nc *Conn) firstSession() (*session, error) {
 // existed, the status goes back to what it was.
 func (nc *Conn) attempt(srv *server, back Status) (*session, error) {
 	nc.mu.Lock()
-	c := connector{opts: nc.Opts}
+	c := connector{opts: nc.Opts, tlsName: srv.tlsName}
 	nc.mu.Unlock()
 	reached := false
 	c.onSocket = func() bool {

@@ -43,6 +43,14 @@
 // moment: [Conn.Flush] returns nil only when the server has processed everything
 // published before it.
 //
+// # Secured connections
+//
+// [Secure], [RootCAs], [ClientCert], [ClientTLSConfig] and URLs with the scheme
+// "tls" ask for TLS, and then no server of the connection is talked to without.
+// [UserCredentials], [Nkey] and their kin authenticate. Certificates and
+// credentials are read for each attempt to connect, so that rotated ones take
+// effect without a restart.
+//
 // # Handlers
 //
 // Message handlers run one message at a time for each subscription, the handlers

@@ -20,8 +20,17 @@ var (
 	ErrConnectionReconnecting = errors.New("nats: connection reconnecting")
 	// ErrSecureConnWanted means that TLS was asked for and the server has none.
 	ErrSecureConnWanted = errors.New("nats: secure connection not available")
-	// ErrSecureConnRequired means that the server insists on TLS.
+	// ErrSecureConnRequired is kept for programs that name it: where the server
+	// insists on TLS, this library uses it.
 	ErrSecureConnRequired = errors.New("nats: secure connection required")
+	// ErrTLS is wrapped by errors of TLS, beside their cause.
+	ErrTLS = errors.New("nats: tls error")
+	// ErrConnectionNotTLS is returned by TLSConnectionState without TLS.
+	ErrConnectionNotTLS = errors.New("nats: connection is not tls")
+	// ErrMultipleTLSConfigs is returned by Connect for Secure with several configurations.
+	ErrMultipleTLSConfigs = errors.New("nats: multiple tls.Configs not allowed")
+	// ErrClientCertOrRootCAsRequired is returned by Connect for ClientTLSConfig without a handler.
+	ErrClientCertOrRootCAsRequired = errors.New("nats: at least one of certCB or rootCAsCB must be set")
 	// ErrBadSubscription is returned for a nil or ended subscription, and by
 	// Subscribe calls with a nil handler or channel.
 	ErrBadSubscription = errors.New("nats: invalid subscription")
@@ -45,6 +54,18 @@ var (
 	ErrAuthExpired = errors.New("nats: authentication expired")
 	// ErrAuthRevoked means that the user's credentials were revoked.
 	ErrAuthRevoked = errors.New("nats: authentication revoked")
+	// ErrNkeyButNoSigCB means that there is a public key and nothing that signs for it.
+	ErrNkeyButNoSigCB = errors.New("nats: nkey defined without a signature handler")
+	// ErrUserButNoSigCB means that there is a JWT and nothing that signs for it.
+	ErrUserButNoSigCB = errors.New("nats: user callback defined without a signature handler")
+	// ErrNoUserCB is returned by Connect for UserJWT without a handler for the JWT.
+	ErrNoUserCB = errors.New("nats: user callback not defined")
+	// ErrNkeyAndUser is returned by Connect for Nkey and UserJWT at once.
+	ErrNkeyAndUser = errors.New("nats: user callback and nkey defined")
+	// ErrNkeysNotSupported means that there is a key, and the server asks for no signature.
+	ErrNkeysNotSupported = errors.New("nats: nkeys not supported by the server")
+	// ErrUserInfoAlreadySet means that there is a handler for user and password, and one of them too.
+	ErrUserInfoAlreadySet = errors.New("nats: cannot set user info callback and user/pass")
 	// ErrPermissionViolation is wrapped by errors about a subject that the
 	// server does not let this user publish or subscribe to.
 	ErrPermissionViolation = errors.New("nats: permissions violation")
@@ -190,6 +211,18 @@ type violation string
 
 func (v violation) Error() string { return "nats: " + string(v) }
 
+// knownWords is the length of the words at the start of an -ERR text by which it
+// means something.
+func knownWords(text string) int {
+	low := strings.ToLower(text)
+	for _, row := range serverErrors {
+		if low == row.text || row.prefix && strings.HasPrefix(low, row.text) {
+			return min(len(row.text), len(text))
+		}
+	}
+	return 0
+}
+
 // deniedPublish is the subject to which a publish was not permitted; empty if an -ERR
 // text does not say that. The server quotes it as Go does.
 func deniedPublish(text string) string {
@@ -214,14 +247,19 @@ func authError(text string) error {
 }
 
 // refusal is what the server answered during the handshake, in its own words.
-// It matches the variable whose text is the same in lower case.
+// It matches the variable whose text is the same in lower case, or which stands
+// for exactly these words.
 type refusal struct{ text string }
 
 func (r *refusal) Error() string { return "nats: " + r.text }
 
-// Is reports whether target has this text, in lower case.
+// Is reports whether target has this text, in lower case, or stands for it.
 func (r *refusal) Is(target error) bool {
-	return target != nil && strings.ToLower(r.Error()) == target.Error()
+	if target == nil || strings.ToLower(r.Error()) == target.Error() {
+		return target != nil
+	}
+	low := strings.ToLower(r.text)
+	return slices.ContainsFunc(serverErrors, func(row serverError) bool { return row.text == low && row.err == target })
 }
 
 // connectError says which server a connection attempt was for, which step

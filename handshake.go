@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,9 @@ func (i *serverInfo) limits() *serverLimits {
 type connectLine struct {
 	Verbose      bool   `json:"verbose"`
 	Pedantic     bool   `json:"pedantic"`
+	JWT          string `json:"jwt,omitempty"`
+	Nkey         string `json:"nkey,omitempty"`
+	Signature    string `json:"sig,omitempty"`
 	User         string `json:"user,omitempty"`
 	Password     string `json:"pass,omitempty"`
 	Token        string `json:"auth_token,omitempty"`
@@ -39,6 +43,7 @@ type connectLine struct {
 const (
 	stepDial    = "dialling"
 	stepInfo    = "waiting for INFO from"
+	stepTLS     = "TLS handshake with"
 	stepConnect = "connecting to"
 	stepAnswer  = "waiting for the answer to CONNECT from"
 	stepRead    = "reading from"
@@ -48,6 +53,8 @@ const (
 // every lock; what the connection has to know meanwhile it is told by the hooks.
 type connector struct {
 	opts Options
+	// tlsName is the server's name for TLS if that is not the URL's host.
+	tlsName string
 	// onSocket is called once the socket exists; false gives the attempt up.
 	onSocket func() bool
 	// onInfo is called with the server's INFO, also if the server refuses us.
@@ -75,46 +82,83 @@ func (c *connector) connect(ctx context.Context, u *url.URL) (*session, error) {
 	return s, nil
 }
 
-// handshake takes INFO, sends CONNECT and PING and waits for PONG. One deadline
-// covers it all.
+// handshake takes INFO, secures the socket if one side wants that, sends CONNECT
+// and PING and waits for PONG. One deadline covers it all.
 func (c *connector) handshake(ctx context.Context, s *session, u *url.URL) error {
 	if err := setDeadline(s.conn, time.Now().Add(c.opts.Timeout)); err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	socket := s.conn // s.conn changes with TLS
+	stop := context.AfterFunc(ctx, func() { socket.Close() })
 	defer stop()
-	in := lineReader{conn: s.conn}
-	if err := s.readInfo(&in); err != nil {
-		return &connectError{s.name, stepInfo, err}
+	if err := c.meet(s, u); err != nil {
+		return err
 	}
-	c.onInfo(&s.info)
-	cred, err := credentialsFor(&c.opts, u)
+	cred, err := credentialsFor(&c.opts, u, s.info.Nonce)
 	if err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
-	line, err := c.connectLine(&s.info, &cred)
+	s.cred = cred
+	if err := c.introduce(s); err != nil {
+		return err
+	}
+	if !stop() {
+		return ErrConnectionClosed
+	}
+	if err := s.established(c.opts.FlusherTimeout); err != nil {
+		return &connectError{s.name, stepConnect, err}
+	}
+	return nil
+}
+
+// meet takes INFO, before or behind the TLS handshake if there is one. What a
+// server, or somebody else, says in clear behind INFO is not looked at.
+func (c *connector) meet(s *session, u *url.URL) error {
+	if c.opts.TLSHandshakeFirst {
+		if err := c.secure(s, u); err != nil {
+			return err
+		}
+	}
+	in := lineReader{conn: s.conn}
+	if err := s.readInfo(&in); err != nil {
+		return &connectError{s.name, stepInfo, s.tlsCause(err)}
+	}
+	c.onInfo(&s.info)
+	if c.opts.Nkey != "" && s.info.Nonce == "" {
+		return &connectError{s.name, stepConnect, ErrNkeysNotSupported}
+	}
+	if c.opts.Secure && !s.info.TLSRequired && !s.info.TLSAvailable {
+		return &connectError{s.name, stepConnect, ErrSecureConnWanted}
+	}
+	s.rest = in.buf
+	if s.secured || !c.opts.Secure && !s.info.TLSRequired {
+		return nil
+	}
+	return c.secure(s, u)
+}
+
+// introduce sends CONNECT and PING and waits for the answer.
+func (c *connector) introduce(s *session) error {
+	line, err := c.connectLine(&s.info, &s.cred)
 	if err != nil {
 		return &connectError{s.name, stepConnect, err}
 	}
 	// If the write fails the server may still have said why.
 	_, writeErr := s.conn.Write(line)
-	if err := c.readAnswer(&in, &cred); err != nil {
+	clear(line)
+	in := lineReader{conn: s.conn, buf: s.rest}
+	if err := c.readAnswer(&in, &s.cred); err != nil {
 		var r *refusal
 		if errors.As(err, &r) {
 			return err
 		}
+		err = s.tlsCause(err)
 		if writeErr != nil {
 			return &connectError{s.name, stepConnect, errors.Join(writeErr, err)}
 		}
 		return &connectError{s.name, stepAnswer, err}
 	}
-	if !stop() {
-		return ErrConnectionClosed
-	}
 	s.rest = in.buf
-	if err := setDeadline(s.conn, time.Time{}); err != nil {
-		return &connectError{s.name, stepConnect, err}
-	}
 	return nil
 }
 
@@ -147,21 +191,20 @@ func (s *session) readInfo(in *lineReader) error {
 
 // connectLine encodes CONNECT and the PING behind it.
 func (c *connector) connectLine(info *serverInfo, cred *credentials) ([]byte, error) {
-	if info.TLSRequired {
-		return nil, ErrSecureConnRequired
-	}
 	if c.opts.NoEcho && info.Proto < 1 {
 		return nil, ErrNoEchoNotSupported
 	}
 	arg, err := json.Marshal(connectLine{
 		Verbose: c.opts.Verbose, Pedantic: c.opts.Pedantic,
-		User: cred.user, Password: cred.password, Token: cred.token,
+		JWT: cred.jwt, Nkey: cred.nkey, Signature: cred.sig,
+		User: cred.user, Password: cred.password, Token: cred.token, TLSRequired: c.opts.Secure,
 		Name: c.opts.Name, Lang: LangString, Version: Version, Protocol: 1, Echo: !c.opts.NoEcho,
 		Headers: info.Headers, NoResponders: info.Headers,
 	})
 	if err != nil {
 		return nil, ErrJsonParse
 	}
+	defer clear(arg) // there are credentials in it
 	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\n", arg), nil
 }
 
@@ -192,21 +235,27 @@ type lineReader struct {
 	buf  []byte
 }
 
+// lineRead is how much is read at once.
+const lineRead = 4 << 10
+
 // line returns the next line without its end. One that is longer than limit is
-// an error before more than that is kept.
+// an error before more than that is kept. Memory grows with what has come, also if
+// it comes byte by byte.
 func (r *lineReader) line(limit int) ([]byte, error) {
-	for {
-		if i := bytes.IndexByte(r.buf, '\n'); i >= 0 && i <= limit {
-			line := bytes.TrimSuffix(r.buf[:i], []byte("\r"))
-			r.buf = r.buf[i+1:]
+	for seen := 0; ; {
+		if i := bytes.IndexByte(r.buf[seen:], '\n'); i >= 0 && seen+i <= limit {
+			line := bytes.TrimSuffix(r.buf[:seen+i], []byte("\r"))
+			r.buf = r.buf[seen+i+1:]
 			return line, nil
 		}
-		if len(r.buf) > limit {
+		if seen = len(r.buf); seen > limit {
 			return nil, fmt.Errorf("line of more than %d bytes, beginning '%s'", limit, clip(r.buf))
 		}
-		piece := make([]byte, 4<<10)
-		n, err := r.conn.Read(piece)
-		r.buf = append(r.buf, piece[:n]...)
+		if cap(r.buf)-seen < lineRead/4 {
+			r.buf = slices.Grow(r.buf, lineRead)
+		}
+		n, err := r.conn.Read(r.buf[seen:min(cap(r.buf), seen+lineRead)])
+		r.buf = r.buf[:seen+n]
 		if err != nil && n == 0 {
 			return nil, err
 		}

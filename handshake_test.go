@@ -72,15 +72,15 @@ func TestHandshakeCredentials(t *testing.T) {
 		err  error
 	}{
 		"none":               {"", nil, credentials{}, nil},
-		"options":            {"", []Option{UserInfo("u", "p")}, credentials{"u", "p", ""}, nil},
-		"user and token":     {"", []Option{UserInfo("u", "p"), Token("t")}, credentials{"u", "p", "t"}, nil},
-		"URL":                {"a:b@", nil, credentials{"a", "b", ""}, nil},
-		"URL wins":           {"a:b@", []Option{UserInfo("u", "p"), Token("t")}, credentials{"a", "b", ""}, nil},
-		"URL token":          {"tok@", []Option{UserInfo("u", "p")}, credentials{"", "", "tok"}, nil},
-		"URL user alone":     {"x:@", []Option{Token("t")}, credentials{"x", "", ""}, nil},
-		"handler":            {"", []Option{handler}, credentials{"", "", "fresh"}, nil},
-		"handler and user":   {"", []Option{handler, UserInfo("u", "p")}, credentials{"u", "p", "fresh"}, nil},
-		"handler and URL":    {"a:b@", []Option{handler}, credentials{"a", "b", "fresh"}, nil},
+		"options":            {"", []Option{UserInfo("u", "p")}, credentials{user: "u", password: "p"}, nil},
+		"user and token":     {"", []Option{UserInfo("u", "p"), Token("t")}, credentials{user: "u", password: "p", token: "t"}, nil},
+		"URL":                {"a:b@", nil, credentials{user: "a", password: "b"}, nil},
+		"URL wins":           {"a:b@", []Option{UserInfo("u", "p"), Token("t")}, credentials{user: "a", password: "b"}, nil},
+		"URL token":          {"tok@", []Option{UserInfo("u", "p")}, credentials{token: "tok"}, nil},
+		"URL user alone":     {"x:@", []Option{Token("t")}, credentials{user: "x"}, nil},
+		"handler":            {"", []Option{handler}, credentials{token: "fresh"}, nil},
+		"handler and user":   {"", []Option{handler, UserInfo("u", "p")}, credentials{user: "u", password: "p", token: "fresh"}, nil},
+		"handler and URL":    {"a:b@", []Option{handler}, credentials{user: "a", password: "b", token: "fresh"}, nil},
 		"two tokens":         {"tok@", []Option{handler}, credentials{}, ErrTokenAlreadySet},
 		"two tokens in opts": {"", []Option{handler, func(o *Options) error { o.Token = "t"; return nil }}, credentials{}, ErrTokenAlreadySet},
 	} {
@@ -90,7 +90,7 @@ func TestHandshakeCredentials(t *testing.T) {
 		}
 		u, err := parseServerURL("nats://" + c.user + "h")
 		require.NoError(t, err)
-		cred, err := credentialsFor(&o, u)
+		cred, err := credentialsFor(&o, u, "")
 		assert.Equal(t, c.err, err, name)
 		assert.Equal(t, c.want, cred, name)
 	}
@@ -243,7 +243,7 @@ func TestHandshakeErrors(t *testing.T) {
 		"no JSON":           {"INFO hello\r\n", "PONG\r\n", nil, nil, &syntax, "JSON"},
 		"wrong types":       {`INFO {"max_payload":"x"}` + "\r\n", "PONG\r\n", nil, nil, &kind, "max_payload"},
 		"number too large":  {`INFO {"max_payload":1e300}` + "\r\n", "PONG\r\n", nil, nil, &kind, "max_payload"},
-		"wants TLS":         {`INFO {"tls_required":true}` + "\r\n", "PONG\r\n", nil, ErrSecureConnRequired, nil, ""},
+		"wants TLS":         {`INFO {"tls_required":true}` + "\r\n", "PONG\r\n", nil, ErrTLS, nil, stepTLS},
 		"no NoEcho":         {"INFO {}\r\n", "PONG\r\n", []Option{NoEcho()}, ErrNoEchoNotSupported, nil, ""},
 		"no answer":         {"INFO {}\r\n", "", nil, io.EOF, nil, stepAnswer},
 		"other answer":      {"INFO {}\r\n", "PING\r\n", nil, nil, nil, "expected 'PONG', got 'PING'"},
@@ -378,10 +378,14 @@ func TestHandshakeRefusals(t *testing.T) {
 		"-ERR 'Account Authentication Expired'": {"nats: Account Authentication Expired", ErrAccountAuthExpired},
 		"-ERR 'maximum account active connections exceeded'": {
 			"nats: maximum account active connections exceeded", ErrMaxAccountConnectionsExceeded},
-		"-ERR 'Permissions Violation'":  {"nats: Permissions Violation", ErrPermissionViolation},
-		"-ERR 'Authentication Timeout'": {"nats: Authentication Timeout", nil},
-		"-ERR 'Something Else'":         {"nats: Something Else", nil},
-		"-ERR":                          {"nats: ", nil},
+		"-ERR 'User Authentication Expired'":     {"nats: User Authentication Expired", ErrAuthExpired},
+		"-ERR 'User Authentication Revoked'":     {"nats: User Authentication Revoked", ErrAuthRevoked},
+		"-ERR 'Maximum Connections Exceeded'":    {"nats: Maximum Connections Exceeded", ErrMaxConnectionsExceeded},
+		"-ERR 'User Authentication Expired now'": {"nats: User Authentication Expired now", nil},
+		"-ERR 'Permissions Violation'":           {"nats: Permissions Violation", ErrPermissionViolation},
+		"-ERR 'Authentication Timeout'":          {"nats: Authentication Timeout", nil},
+		"-ERR 'Something Else'":                  {"nats: Something Else", nil},
+		"-ERR":                                   {"nats: ", nil},
 	} {
 		_, err := handshakeWith(t, "INFO {}\r\n", said+"\r\n")
 		if !assert.EqualError(t, err, c.text, said) {

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -177,6 +178,24 @@ type Options struct {
 	Token string
 	// TokenHandler gives the token for each attempt instead.
 	TokenHandler AuthTokenHandler
+	// UserInfo gives user and password for each attempt instead.
+	UserInfo UserInfoCB
+	// UserJWT gives the user's JWT for each attempt; SignatureCB signs with it.
+	UserJWT UserJWTHandler
+	// Nkey is a public user key; SignatureCB signs with its seed.
+	Nkey string
+	// SignatureCB signs what the server asks for, to prove that the seed is there.
+	SignatureCB SignatureHandler
+	// Secure insists on TLS.
+	Secure bool
+	// TLSConfig is the configuration for TLS; nil: an empty one.
+	TLSConfig *tls.Config
+	// TLSCertCB gives the client's certificate for each attempt.
+	TLSCertCB TLSCertHandler
+	// RootCAsCB gives the authorities to trust for each attempt.
+	RootCAsCB RootCAsHandler
+	// TLSHandshakeFirst begins with TLS instead of the server's INFO. Implies Secure.
+	TLSHandshakeFirst bool
 	// Dialer dials; nil: a new one with Timeout.
 	Dialer *net.Dialer
 	// AllowMultipathTCP turns multipath TCP on or off for a net.Dialer; nil: as Go has it.
@@ -242,7 +261,7 @@ func (o Options) withDefaults() Options {
 	if o.AsyncErrorCB == nil {
 		o.AsyncErrorCB = printError
 	}
-	return o
+	return o.withTLSDefaults()
 }
 
 // Option sets something of the Options of Connect. The one place where an

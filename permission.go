@@ -36,7 +36,9 @@ func refusedSubscription(text string) (subject, queue string, ok bool) {
 		return "", "", false
 	}
 	if _, q, found := strings.Cut(rest, `using queue "`); found {
-		queue, _, _ = strings.Cut(q, `"`)
+		if q, _, whole := strings.Cut(q, `"`); whole {
+			queue = q
+		}
 	}
 	return subject, queue, true
 }

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"encoding/json"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -51,7 +52,7 @@ func (r *reader) feed(b []byte) error {
 	err := r.parser.feed(b)
 	r.handOver()
 	if err != nil {
-		return &connectError{r.s.name, stepRead, err}
+		return &connectError{r.s.name, stepRead, errors.New(r.s.cred.hide(err.Error()))}
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ func (r *reader) info(text []byte) {
 // serverErr acts on an -ERR line.
 func (r *reader) serverErr(text []byte) {
 	r.handOver()
-	kind, err := classify(errText(text))
+	kind, err := classify(r.s.cred.hide(errText(text)))
 	switch kind {
 	case errNotice:
 		if subject := deniedPublish(errText(text)); subject != "" {

@@ -101,8 +101,8 @@ func (o *outage) pause(servers int, opts *Options) time.Duration {
 		return opts.CustomReconnectDelayCB(o.waits)
 	}
 	d := max(0, opts.ReconnectWait)
-	if opts.ReconnectJitter > 0 {
-		d += rand.N(opts.ReconnectJitter)
+	if jitter := opts.jitter(); jitter > 0 {
+		d += rand.N(jitter)
 	}
 	return d
 }
@@ -149,7 +149,7 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 	case step == stepDial:
 		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
 	case !nc.met.Load(): // nothing that was there has gone
-	case step == stepConnect || step == stepAnswer:
+	case step == stepConnect || step == stepAnswer || step == stepTLS:
 		nc.postErrorLocked(nil, err)
 	case refused != nil:
 		nc.postErrorLocked(nil, refused)

@@ -290,10 +290,11 @@ func (nc *Conn) unsubscribe(s *Subscription, max int) error {
 // to requests included.
 func (nc *Conn) NumSubscriptions() int { return nc.subs.len() }
 
-// hasSpace reports whether a name has a character that would end it on the wire.
+// hasSpace reports whether a name has a character that would end it on the wire,
+// or a NUL, which is not worth finding out about.
 func hasSpace(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+		if c := s[i]; c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0) {
 			return true
 		}
 	}

@@ -18,6 +18,9 @@ type server struct {
 	implicit bool // told of by a server, not given by the program
 	// reconnects counts the attempts since the last success.
 	reconnects int
+	// tlsName is the name that its certificate is checked against, where that is
+	// not the URL's host: it was told as an IP address by a server with a name.
+	tlsName string
 	// lastAuthErr is how it refused the credentials the last time, nil once it
 	// has taken them.
 	lastAuthErr error
@@ -35,11 +38,11 @@ type serverPool struct {
 	current     *server
 	known       map[string]bool // host:port ever seen
 	noRandomize bool
-	scheme      string // for addresses that servers tell of
+	scheme      string // for addresses without one
 }
 
 // schemes that Connect takes. "tcp" is an old name of "nats".
-var schemes = []string{"nats", "tcp"}
+var schemes = []string{"nats", "tcp", "tls"}
 
 // parseServerURL reads "[scheme://][user:password@]host[:port]". Its errors show
 // no more of the URL than scheme and host.
@@ -105,6 +108,9 @@ func withoutCredentials(err error) error {
 // with Url in front if it is set.
 func newServerPool(o *Options) (*serverPool, error) {
 	p := &serverPool{known: make(map[string]bool), noRandomize: o.NoRandomize, scheme: "nats"}
+	if o.Secure {
+		p.scheme = "tls"
+	}
 	for _, s := range o.Servers {
 		if err := p.add(s, false); err != nil {
 			return nil, err
@@ -127,6 +133,9 @@ func newServerPool(o *Options) (*serverPool, error) {
 }
 
 func (p *serverPool) add(s string, implicit bool) error {
+	if !strings.Contains(s, "://") {
+		s = p.scheme + "://" + s
+	}
 	u, err := parseServerURL(s)
 	if err != nil {
 		return err
@@ -216,13 +225,25 @@ func (p *serverPool) discover(addrs []string) bool {
 		delete(told, u.Host)
 		fresh = p.append(u, true) || fresh
 		if p.current != nil {
-			u.User = p.current.url.User
+			p.list[len(p.list)-1].inherit(p.current)
 		}
 	}
 	if fresh {
 		p.shuffle(1)
 	}
 	return fresh
+}
+
+// inherit gives an address that a server told of what counts for that server:
+// its user, and for an IP address the name to check the certificate against.
+func (s *server) inherit(from *server) {
+	s.url.User = from.url.User
+	if net.ParseIP(s.url.Hostname()) == nil {
+		return
+	}
+	if s.tlsName = from.tlsName; s.tlsName == "" && net.ParseIP(from.url.Hostname()) == nil {
+		s.tlsName = from.url.Hostname()
+	}
 }
 
 // withPort is the form in which parseServerURL leaves an address.

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -14,11 +15,15 @@ import (
 // A session is a connected, authenticated socket with its INFO. It ends once,
 // for the first cause that anybody finds.
 type session struct {
-	conn   net.Conn
-	name   string // the server's address, without credentials
-	info   serverInfo
-	rest   []byte // came behind the handshake
-	writer *writer
+	conn net.Conn
+	name string // the server's address, without credentials
+	info serverInfo
+	// secured: there is TLS, made by this library or by the program's dialer.
+	secured bool
+	tls     *tls.ConnectionState // once the handshake is done; nil: no TLS of ours
+	cred    credentials          // to keep them out of what the server says
+	rest    []byte               // came behind the handshake
+	writer  *writer
 
 	// announced: the program was told, because everything that had been
 	// buffered is in the kernel's hands. Until then it is still the outage of

@@ -70,9 +70,10 @@ func (nc *Conn) ConnectedUrl() string {
 	return ifConnected(nc, func() string { return nc.pool.current.url.String() })
 }
 
-// ConnectedUrlRedacted is ConnectedUrl with the password replaced by "xxxxx".
+// ConnectedUrlRedacted is ConnectedUrl with the password, or the token, replaced
+// by "xxxxx".
 func (nc *Conn) ConnectedUrlRedacted() string {
-	return ifConnected(nc, func() string { return nc.pool.current.url.Redacted() })
+	return ifConnected(nc, func() string { return redacted(nc.pool.current.url) })
 }
 
 // ConnectedAddr returns the server's address as the socket has it; "" while
@@ -114,6 +115,13 @@ func (nc *Conn) AuthRequired() bool {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
 	return nc.info.AuthRequired
+}
+
+// TLSRequired reports whether the last server insists on TLS.
+func (nc *Conn) TLSRequired() bool {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.info.TLSRequired
 }
 
 // RTT returns how long the server takes to answer a PING, with the errors of

@@ -6,6 +6,7 @@
 package nats
 
 import (
+	"crypto/tls"
 	"net"
 	"time"
 
@@ -72,6 +73,22 @@ const CONNECTING = impl.CONNECTING
 
 // ChanSubscription sends to a channel of the program.
 const ChanSubscription = impl.ChanSubscription
+
+// ClientCert presents the certificate in a pair of PEM files. They are read again
+// for each attempt to connect, so that a new certificate takes effect with the
+// next. Implies Secure.
+func ClientCert(certFile string, keyFile string) Option {
+	return impl.ClientCert(certFile, keyFile)
+}
+
+// ClientTLSConfig asks cert for the client's certificate and rootCAs for the
+// authorities to trust, each time a connection is attempted; what they return
+// replaces those of Secure's configuration. One of them may be nil, not both
+// (ErrClientCertOrRootCAsRequired). Each is also called once at once, and its error
+// is Connect's. Implies Secure.
+func ClientTLSConfig(cert TLSCertHandler, rootCAs RootCAsHandler) Option {
+	return impl.ClientTLSConfig(cert, rootCAs)
+}
 
 // ClosedHandler is called once, when the connection is closed for good.
 func ClosedHandler(cb ConnHandler) Option {
@@ -289,6 +306,9 @@ var ErrBadTimeout = impl.ErrBadTimeout
 // ErrChanArg is returned where a channel is wanted and something else was given.
 var ErrChanArg = impl.ErrChanArg
 
+// ErrClientCertOrRootCAsRequired is returned by Connect for ClientTLSConfig without a handler.
+var ErrClientCertOrRootCAsRequired = impl.ErrClientCertOrRootCAsRequired
+
 // ErrClientIDNotSupported is returned by GetClientID if the server gave no number.
 var ErrClientIDNotSupported = impl.ErrClientIDNotSupported
 
@@ -301,6 +321,9 @@ var ErrConnectionClosed = impl.ErrConnectionClosed
 
 // ErrConnectionDraining is returned by calls that a draining connection refuses.
 var ErrConnectionDraining = impl.ErrConnectionDraining
+
+// ErrConnectionNotTLS is returned by TLSConnectionState without TLS.
+var ErrConnectionNotTLS = impl.ErrConnectionNotTLS
 
 // ErrConnectionReconnecting is returned by calls that need a live connection.
 var ErrConnectionReconnecting = impl.ErrConnectionReconnecting
@@ -366,6 +389,18 @@ var ErrMsgNotBound = impl.ErrMsgNotBound
 // expired, refused by a new server, or purged while it waited.
 var ErrMsgsGivenUp = impl.ErrMsgsGivenUp
 
+// ErrMultipleTLSConfigs is returned by Connect for Secure with several configurations.
+var ErrMultipleTLSConfigs = impl.ErrMultipleTLSConfigs
+
+// ErrNkeyAndUser is returned by Connect for Nkey and UserJWT at once.
+var ErrNkeyAndUser = impl.ErrNkeyAndUser
+
+// ErrNkeyButNoSigCB means that there is a public key and nothing that signs for it.
+var ErrNkeyButNoSigCB = impl.ErrNkeyButNoSigCB
+
+// ErrNkeysNotSupported means that there is a key, and the server asks for no signature.
+var ErrNkeysNotSupported = impl.ErrNkeysNotSupported
+
 // ErrNoDeadlineContext is returned by FlushWithContext for a context without a deadline.
 var ErrNoDeadlineContext = impl.ErrNoDeadlineContext
 
@@ -381,6 +416,9 @@ var ErrNoResponders = impl.ErrNoResponders
 // ErrNoServers means that no server of the pool could be connected to.
 var ErrNoServers = impl.ErrNoServers
 
+// ErrNoUserCB is returned by Connect for UserJWT without a handler for the JWT.
+var ErrNoUserCB = impl.ErrNoUserCB
+
 // ErrPermissionViolation is wrapped by errors about a subject that the
 // server does not let this user publish or subscribe to.
 var ErrPermissionViolation = impl.ErrPermissionViolation
@@ -395,7 +433,8 @@ var ErrPoison = impl.ErrPoison
 // buffer full, or switched off, while disconnected. The message was not taken.
 var ErrReconnectBufExceeded = impl.ErrReconnectBufExceeded
 
-// ErrSecureConnRequired means that the server insists on TLS.
+// ErrSecureConnRequired is kept for programs that name it: where the server
+// insists on TLS, this library uses it.
 var ErrSecureConnRequired = impl.ErrSecureConnRequired
 
 // ErrSecureConnWanted means that TLS was asked for and the server has none.
@@ -415,6 +454,9 @@ var ErrStaleConnection = impl.ErrStaleConnection
 // ErrSyncSubRequired is returned by NextMsg on a subscription with a handler.
 var ErrSyncSubRequired = impl.ErrSyncSubRequired
 
+// ErrTLS is wrapped by errors of TLS, beside their cause.
+var ErrTLS = impl.ErrTLS
+
 // ErrTimeout is returned when the wait given to a call has passed.
 var ErrTimeout = impl.ErrTimeout
 
@@ -424,6 +466,12 @@ var ErrTokenAlreadySet = impl.ErrTokenAlreadySet
 // ErrTypeSubscription is returned by calls that the kind of the
 // subscription does not have, such as pending limits of a channel's.
 var ErrTypeSubscription = impl.ErrTypeSubscription
+
+// ErrUserButNoSigCB means that there is a JWT and nothing that signs for it.
+var ErrUserButNoSigCB = impl.ErrUserButNoSigCB
+
+// ErrUserInfoAlreadySet means that there is a handler for user and password, and one of them too.
+var ErrUserInfoAlreadySet = impl.ErrUserInfoAlreadySet
 
 // ErrorHandler is called for errors that no call returns: slow consumers,
 // permission violations, refused credentials while reconnecting, failed writes.
@@ -581,6 +629,22 @@ func NewMsg(subject string) *Msg {
 
 // NilSubscription is the type of a nil *Subscription.
 const NilSubscription = impl.NilSubscription
+
+// Nkey authenticates with a public user key. sign is called for each attempt to
+// connect and signs what the server asks for.
+//
+// Errors of Connect: ErrNkeyButNoSigCB without sign, ErrNkeyAndUser together with
+// a JWT, ErrNkeysNotSupported if the server asks for no signature.
+func Nkey(pubKey string, sign SignatureHandler) Option {
+	return impl.Nkey(pubKey, sign)
+}
+
+// NkeyOptionFromSeed is Nkey with a file that holds a user's seed. It is read now
+// for the public key, and again for each signature; the seed is in memory only
+// meanwhile.
+func NkeyOptionFromSeed(seedFile string) (Option, error) {
+	return impl.NkeyOptionFromSeed(seedFile)
+}
 
 // NoBuffer makes a publish fail with ErrDisconnected instead of being buffered
 // while there is no server.
@@ -778,8 +842,28 @@ func RetryOnFailedConnect(retry bool) Option {
 	return impl.RetryOnFailedConnect(retry)
 }
 
+// RootCAs trusts the authorities in the given PEM files instead of the system's.
+// The files are read again for each attempt to connect. Implies Secure.
+func RootCAs(file ...string) Option {
+	return impl.RootCAs(file...)
+}
+
+// RootCAsHandler returns the authorities to trust for a connection attempt.
+type RootCAsHandler = impl.RootCAsHandler
+
 // STALE_CONNECTION is sent when this client left the server's PINGs unanswered.
 const STALE_CONNECTION = impl.STALE_CONNECTION
+
+// Secure insists on TLS: a server without it is refused (ErrSecureConnWanted)
+// before it learns anything. Without a configuration the server's certificate is
+// checked against the system's authorities and the host of its URL. Versions
+// before TLS 1.2 are never used.
+//
+// The configuration is copied when the connection is made. More than one is
+// ErrMultipleTLSConfigs.
+func Secure(config ...*tls.Config) Option {
+	return impl.Secure(config...)
+}
 
 // Server is an entry of the server pool: a copy, to look at.
 type Server = impl.Server
@@ -796,6 +880,10 @@ func SetCustomDialer(dialer CustomDialer) Option {
 
 // ShutdownError says what a Shutdown could not do. It wraps Err.
 type ShutdownError = impl.ShutdownError
+
+// SignatureHandler signs what the server asks for with the user's seed and
+// returns the bare signature.
+type SignatureHandler = impl.SignatureHandler
 
 // SkipHostLookup leaves host names to the dialer instead of looking them up.
 func SkipHostLookup() Option {
@@ -847,6 +935,15 @@ func SyncQueueLen(max int) Option {
 // SyncSubscription is read with NextMsg.
 const SyncSubscription = impl.SyncSubscription
 
+// TLSCertHandler returns the client's certificate for a connection attempt.
+type TLSCertHandler = impl.TLSCertHandler
+
+// TLSHandshakeFirst begins with the TLS handshake, so that not even the server's
+// INFO goes in clear. The server must be configured for that. Implies Secure.
+func TLSHandshakeFirst() Option {
+	return impl.TLSHandshakeFirst()
+}
+
 // Timeout sets how long dialling may take, and again how long the handshake
 // may; default 2 s. With several addresses for a host each gets its share.
 func Timeout(t time.Duration) Option {
@@ -885,10 +982,53 @@ func UseOldRequestStyle() Option {
 	return impl.UseOldRequestStyle()
 }
 
+// UserCredentialBytes is UserCredentials with the contents of the files. They are
+// copied, and stay in memory.
+func UserCredentialBytes(userOrChainedFileBytes []byte, seedFiles ...[]byte) Option {
+	return impl.UserCredentialBytes(userOrChainedFileBytes, seedFiles...)
+}
+
+// UserCredentials is UserJWT with the JWT and the seed in a file of the form that
+// the nsc tool writes, or in one file each. They are read again for each attempt
+// to connect, so that new ones take effect with the next; the seed is in memory
+// only meanwhile. A leading "~/" and environment variables in the names are
+// replaced. Of seedFiles only the first counts.
+func UserCredentials(userOrChainedFile string, seedFiles ...string) Option {
+	return impl.UserCredentials(userOrChainedFile, seedFiles...)
+}
+
 // UserInfo sets user name and password. A server's URL can have its own.
 func UserInfo(user string, password string) Option {
 	return impl.UserInfo(user, password)
 }
+
+// UserInfoCB returns user and password for a connection attempt.
+type UserInfoCB = impl.UserInfoCB
+
+// UserInfoHandler asks cb for user and password before each attempt to connect.
+// Connect returns ErrUserInfoAlreadySet if there is also a UserInfo; a server's
+// URL with its own wins.
+func UserInfoHandler(cb UserInfoCB) Option {
+	return impl.UserInfoHandler(cb)
+}
+
+// UserJWT authenticates with a JWT. jwt and sign are called for each attempt to
+// connect; jwt also once at once, and its error is Connect's.
+//
+// Errors of Connect: ErrNoUserCB without jwt, ErrUserButNoSigCB without sign,
+// ErrNkeyAndUser together with an Nkey.
+func UserJWT(jwt UserJWTHandler, sign SignatureHandler) Option {
+	return impl.UserJWT(jwt, sign)
+}
+
+// UserJWTAndSeed is UserJWT with fixed values. The seed stays in memory; where
+// that matters use UserCredentials.
+func UserJWTAndSeed(jwt string, seed string) Option {
+	return impl.UserJWTAndSeed(jwt, seed)
+}
+
+// UserJWTHandler returns the user's JWT for a connection attempt.
+type UserJWTHandler = impl.UserJWTHandler
 
 // Version of this library, as told to the server.
 const Version = impl.Version

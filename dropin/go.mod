@@ -4,6 +4,11 @@ go 1.26.0
 
 require github.com/natsring/nats.go v0.0.0
 
-require github.com/nats-io/nuid v1.0.1 // indirect
+require (
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
 
 replace github.com/natsring/nats.go => ../

@@ -29,19 +29,6 @@ var pending = map[string][]string{
 		"Msg.NakWithDelay", "Msg.Term", "Subscription.ConsumerInfo", "Subscription.Fetch",
 		"Subscription.FetchBatch", "Subscription.InitialConsumerPending",
 	},
-	"TLS": {
-		"Secure", "RootCAs", "ClientCert", "ClientTLSConfig", "TLSHandshakeFirst",
-		"TLSCertHandler", "RootCAsHandler", "Conn.TLSConnectionState", "Conn.TLSRequired",
-		"Options.Secure", "Options.TLSConfig", "Options.TLSCertCB", "Options.TLSHandshakeFirst", "Options.RootCAsCB",
-		"ErrMultipleTLSConfigs", "ErrClientCertOrRootCAsRequired", "ErrTLS", "ErrConnectionNotTLS",
-	},
-	"NKeys, JWT, credentials": {
-		"Nkey", "NkeyOptionFromSeed", "UserJWT", "UserJWTAndSeed", "UserCredentials", "UserCredentialBytes",
-		"UserInfoHandler", "UserInfoCB", "UserJWTHandler", "SignatureHandler",
-		"Options.Nkey", "Options.UserJWT", "Options.SignatureCB", "Options.UserInfo",
-		"ErrNkeysNotSupported", "ErrNkeyAndUser", "ErrNkeyButNoSigCB", "ErrNoUserCB", "ErrUserButNoSigCB",
-		"ErrUserInfoAlreadySet",
-	},
 	"WebSocket": {
 		"Compression", "ProxyPath", "WebSocketConnectionHeaders", "WebSocketConnectionHeadersHandler",
 		"WebSocketHeadersHandler", "Options.Compression", "Options.ProxyPath", "Options.WebSocketConnectionHeaders",

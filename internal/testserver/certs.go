@@ -30,6 +30,18 @@ type Certs struct {
 	ServerKeyFile  string
 	ClientCertFile string
 	ClientKeyFile  string
+
+	ca *issuer
+}
+
+// CertSpec says what a certificate is to be; see [Certs.Issue].
+type CertSpec struct {
+	Name     string    // the common name
+	Hosts    []string  // names and IP addresses of a server; none: for a client
+	Email    string    // of a client
+	NotAfter time.Time // zero: in a day
+	CertFile string    // PEM file to write; may exist
+	KeyFile  string    // the same for the key
 }
 
 // NewCerts makes an authority and its certificates and writes them to PEM
@@ -40,6 +52,7 @@ func NewCerts(dir string) (*Certs, error) {
 		return nil, fmt.Errorf("testserver: certificates: %w", err)
 	}
 	c := &Certs{
+		ca:             ca,
 		Pool:           x509.NewCertPool(),
 		CAFile:         filepath.Join(dir, "ca.pem"),
 		ServerCertFile: filepath.Join(dir, "server-cert.pem"),
@@ -51,11 +64,12 @@ func NewCerts(dir string) (*Certs, error) {
 	if err := os.WriteFile(c.CAFile, pemBlock("CERTIFICATE", ca.cert.Raw), 0o600); err != nil {
 		return nil, fmt.Errorf("testserver: certificates: %w", err)
 	}
-	c.Server, err = ca.issue("server", x509.ExtKeyUsageServerAuth, c.ServerCertFile, c.ServerKeyFile)
+	c.Server, err = ca.issue(CertSpec{Name: "server", Hosts: []string{"localhost", loopback, "::1"},
+		CertFile: c.ServerCertFile, KeyFile: c.ServerKeyFile})
 	if err != nil {
 		return nil, fmt.Errorf("testserver: server certificate: %w", err)
 	}
-	c.Client, err = ca.issue("client", x509.ExtKeyUsageClientAuth, c.ClientCertFile, c.ClientKeyFile)
+	c.Client, err = ca.issue(CertSpec{Name: "client", CertFile: c.ClientCertFile, KeyFile: c.ClientKeyFile})
 	if err != nil {
 		return nil, fmt.Errorf("testserver: client certificate: %w", err)
 	}
@@ -70,6 +84,16 @@ func RunCerts(t TB) *Certs {
 		t.Fatalf("%v", err)
 	}
 	return c
+}
+
+// Issue makes one more certificate of the authority. It must not be called by
+// several goroutines at once.
+func (c *Certs) Issue(spec CertSpec) (tls.Certificate, error) {
+	cert, err := c.ca.issue(spec)
+	if err != nil {
+		return cert, fmt.Errorf("testserver: certificate %q: %w", spec.Name, err)
+	}
+	return cert, nil
 }
 
 // ServerConfig is a server's configuration that asks for no client
@@ -131,17 +155,27 @@ func (ca *issuer) template(name string) *x509.Certificate {
 	}
 }
 
-// issue makes a certificate and its key and writes both to files.
-func (ca *issuer) issue(name string, use x509.ExtKeyUsage, certFile, keyFile string) (tls.Certificate, error) {
+// issue makes a certificate and its key, and writes them to the files that are named.
+func (ca *issuer) issue(spec CertSpec) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	tmpl := ca.template(name)
-	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{use}
-	if use == x509.ExtKeyUsageServerAuth {
-		tmpl.DNSNames = []string{"localhost"}
-		tmpl.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	tmpl := ca.template(spec.Name)
+	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	for _, h := range spec.Hosts {
+		tmpl.ExtKeyUsage[0] = x509.ExtKeyUsageServerAuth
+		if ip := net.ParseIP(h); ip != nil {
+			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
+		} else {
+			tmpl.DNSNames = append(tmpl.DNSNames, h)
+		}
+	}
+	if spec.Email != "" {
+		tmpl.EmailAddresses = []string{spec.Email}
+	}
+	if !spec.NotAfter.IsZero() {
+		tmpl.NotBefore, tmpl.NotAfter = spec.NotAfter.Add(-24*time.Hour), spec.NotAfter
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca.cert, key.Public(), ca.key)
 	if err != nil {
@@ -152,11 +186,13 @@ func (ca *issuer) issue(name string, use x509.ExtKeyUsage, certFile, keyFile str
 		return tls.Certificate{}, err
 	}
 	certPEM, keyPEM := pemBlock("CERTIFICATE", der), pemBlock("PRIVATE KEY", pkcs8)
-	if err := os.WriteFile(certFile, certPEM, 0o600); err != nil {
-		return tls.Certificate{}, err
-	}
-	if err := os.WriteFile(keyFile, keyPEM, 0o600); err != nil {
-		return tls.Certificate{}, err
+	for file, text := range map[string][]byte{spec.CertFile: certPEM, spec.KeyFile: keyPEM} {
+		if file == "" {
+			continue
+		}
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			return tls.Certificate{}, err
+		}
 	}
 	return tls.X509KeyPair(certPEM, keyPEM)
 }
