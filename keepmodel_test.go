@@ -286,6 +286,7 @@ func (m *keepModel) check() {
 	require.GreaterOrEqual(m.t, st.UnconfirmedMsgs, 0)
 	require.LessOrEqual(m.t, st.UnconfirmedMsgs, st.Msgs)
 	require.LessOrEqual(m.t, st.UnconfirmedBytes, st.Bytes)
+	require.Equal(m.t, deadBytesOf(b, b.keep.from), b.deadBytes, "dead bytes")
 	if st.Msgs == 0 && b.control == 0 && b.dead == 0 && !m.inHand {
 		require.Nil(m.t, b.head, "memory is kept for nothing")
 	}

@@ -394,6 +394,7 @@ func (m *outboxModel) check() {
 	stats := b.bufferStatsLocked()
 	stats.OldestAge = 0 // see TestOldestAge
 	require.Equal(m.t, m.want, stats)
+	require.Equal(m.t, deadBytesOf(b, b.sent), b.deadBytes, "dead bytes")
 	if b.given.listen {
 		require.EqualValues(m.t, m.want.Undelivered, m.told)
 	}
@@ -415,6 +416,19 @@ func (m *outboxModel) check() {
 	// A chunk holds at least its size less one small frame and the index.
 	bound := 2 + 2*total/(chunkBytes-wholeFrame)
 	require.LessOrEqual(m.t, chunks, bound, "chunks for %d bytes", total)
+}
+
+// deadBytesOf adds the dead frames up.
+func deadBytesOf(b *outbox, k cursor) (bytes int64) {
+	if b.last == nil {
+		return 0
+	}
+	for k.settle(); k.i < k.c.frames; k.step() {
+		if f := k.c.frame(k.i); f.isDead() {
+			bytes += int64(f.size())
+		}
+	}
+	return bytes
 }
 
 // step does one move, chosen by two bytes.
