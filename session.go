@@ -83,7 +83,11 @@ func (s *session) end(why loss) (first bool) {
 // discardUnsent makes Close throw away what the kernel has not sent. On a link that
 // is stalled it would arrive late, behind what the next session has sent.
 func discardUnsent(conn net.Conn) {
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+	for {
+		c, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
 		conn = c.NetConn()
 	}
 	if c, ok := conn.(*net.TCPConn); ok {

@@ -150,6 +150,9 @@ type tlsSocket struct {
 	closing atomic.Bool
 }
 
+// NetConn is the plain socket.
+func (c *tlsSocket) NetConn() net.Conn { return c.Conn }
+
 func (c *tlsSocket) Write(b []byte) (int, error) {
 	done := 0
 	for {
