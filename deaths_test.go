@@ -28,7 +28,7 @@ func TestServerKilled(t *testing.T) { // alone: it needs the whole machine
 	s := testserver.RunProcess(t, "")
 	tap := &chaosTap{}
 	proxy := faultproxy.Run(t, s.Addr(), faultproxy.Observe(tap.observe))
-	r := newDeathRig(t, proxy.URL(), s.URL())
+	r := newDeathRig(t, []Option{AtLeastOnce()}, proxy.URL(), s.URL())
 	r.start(*chaosRate)
 	for range *deaths {
 		r.load()
@@ -50,7 +50,7 @@ func TestServerKilled(t *testing.T) { // alone: it needs the whole machine
 // another one.
 func TestClusterFailover(t *testing.T) { // alone: it needs the whole machine
 	c := testserver.RunCluster(t, 3)
-	r := newDeathRig(t, c.URL(), c.URLs()...)
+	r := newDeathRig(t, []Option{AtLeastOnce()}, c.URL(), c.URLs()...)
 	r.start(min(*chaosRate, 30_000)) // each is delivered three times, and routed twice
 	for range *deaths {
 		r.load()
@@ -97,7 +97,8 @@ type deathSub struct {
 	chaosTally
 }
 
-func newDeathRig(t *testing.T, url string, servers ...string) *deathRig {
+// newDeathRig connects; the modes are options of the publisher.
+func newDeathRig(t *testing.T, modes []Option, url string, servers ...string) *deathRig {
 	r := &deathRig{t: t, dialer: &deathDialer{open: true}}
 	for _, server := range servers {
 		s := &deathSub{nc: connectTo(t, server, append(fast(), quiet(), IgnoreDiscoveredServers())...)}
@@ -107,7 +108,7 @@ func newDeathRig(t *testing.T, url string, servers ...string) *deathRig {
 		require.NoError(t, s.nc.Flush())
 		r.subs = append(r.subs, s)
 	}
-	r.nc = connectTo(t, url, append(fast(), quiet(), AtLeastOnce(), ReconnectBufOverflow(OverflowBlock), SetCustomDialer(r.dialer))...)
+	r.nc = connectTo(t, url, append(append(fast(), quiet(), ReconnectBufOverflow(OverflowBlock), SetCustomDialer(r.dialer)), modes...)...)
 	r.pub = chaosPublisher{nc: r.nc, refused: make(map[error]int)}
 	return r
 }
