@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	natsd "github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
@@ -37,10 +39,12 @@ func jetStream(t *testing.T, nc *Conn, subject string, body, into any) {
 
 // createStream makes a stream S of all chaos subjects, with a duplicate window that
 // no run outlasts.
-func createStream(t *testing.T, nc *Conn) {
+func createStream(t *testing.T, nc *Conn) { createStreamFor(t, nc, *chaosFor+10*patience) }
+
+func createStreamFor(t *testing.T, nc *Conn, window time.Duration) {
 	t.Helper()
 	jetStream(t, nc, "STREAM.CREATE.S", map[string]any{"name": "S", "subjects": []string{"chaos.*"},
-		"storage": "file", "duplicate_window": int64(*chaosFor) + int64(10*patience)}, nil)
+		"storage": "file", "duplicate_window": window}, nil)
 }
 
 // streamCount is how many messages the stream holds.
@@ -146,6 +150,50 @@ func TestStreamOfAServerThatIsKilled(t *testing.T) { // alone: it needs the whol
 	missing := r.pub.accepted.without(have)
 	require.Equal(t, missing.count(), missing.below(confirmed), "missing, and not confirmed by the server that died")
 	t.Logf("accepted %d, confirmed before the death %d, missing %d", accepted, confirmed, missing.count())
+}
+
+// What comes again behind the end of the duplicate window is stored again.
+func TestStreamForgetsIDsBehindItsWindow(t *testing.T) {
+	t.Parallel()
+	s := testserver.Run(t, testserver.JetStream())
+	proxy := faultproxy.Run(t, s.Addr())
+	direct := connectTo(t, s.URL())
+	createStreamFor(t, direct, 100*time.Millisecond) // the shortest that there is
+	nc := connectTo(t, proxy.URL(), append(fast(), quiet(), AtLeastOnce(), MsgIDHeader())...)
+	proxy.Live().StopForwarding(faultproxy.Down, faultproxy.Drop)
+	require.NoError(t, nc.Publish("chaos.0", chaosPayload(nil, 0, 0)))
+	soon(t, func() bool { return streamCount(t, direct) == 1 }, "not stored")
+	// The stream has forgotten the id once another message with it is stored.
+	id := &Msg{Subject: "chaos.0", Header: Header{MsgIdHdr: {"probe"}}}
+	require.NoError(t, direct.PublishMsg(id))
+	soon(t, func() bool {
+		require.NoError(t, direct.PublishMsg(id))
+		return streamCount(t, direct) >= 3
+	}, "ids are kept for ever")
+	before := streamCount(t, direct)
+	proxy.Live().Cut(faultproxy.RST)
+	require.NoError(t, nc.FlushTimeout(patience))
+	soon(t, func() bool { return streamCount(t, direct) > before }, "not stored again")
+}
+
+// A stream that may have next to nothing waiting throws away what it cannot keep up
+// with, though the server has confirmed it.
+func TestStreamThatIsBehindThrowsAway(t *testing.T) {
+	t.Parallel()
+	s := testserver.Run(t, testserver.JetStream(), func(o *natsd.Options) { o.StreamMaxBufferedMsgs = 2 })
+	createStream(t, connectTo(t, s.URL()))
+	nc := connectTo(t, s.URL(), AtLeastOnce(), MsgIDHeader())
+	const messages = 20_000
+	for n := range messages {
+		require.NoError(t, nc.Publish("chaos.0", chaosPayload(nil, 0, n)))
+	}
+	require.NoError(t, nc.FlushTimeout(patience))
+	require.EqualValues(t, messages, nc.BufferStats().Confirmed)
+	soon(t, func() bool { // its answer comes behind all that it keeps
+		m, err := nc.Request("chaos.0", []byte("the last"), patience)
+		return err == nil && !strings.Contains(string(m.Data), "error")
+	}, "it takes nothing any more")
+	require.Less(t, streamCount(t, nc), messages)
 }
 
 // A message has its own id over all repeats, and no other message of any connection
