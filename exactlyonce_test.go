@@ -60,15 +60,22 @@ func streamCount(t *testing.T, nc *Conn) int {
 // wants every id only once.
 func readStream(t *testing.T, nc *Conn) (numbers []int) {
 	inbox := NewInbox()
-	sub, err := nc.SubscribeSync(inbox)
+	msgs, done := make(chan *Msg, 1024), make(chan struct{})
+	defer close(done)
+	sub, err := nc.Subscribe(inbox, func(m *Msg) {
+		select {
+		case msgs <- m:
+		case <-done:
+		}
+	})
 	require.NoError(t, err)
+	defer func() { require.NoError(t, sub.Unsubscribe()) }()
 	require.NoError(t, sub.SetPendingLimits(-1, -1))
 	jetStream(t, nc, "CONSUMER.CREATE.S", map[string]any{"stream_name": "S", "config": map[string]any{
 		"deliver_subject": inbox, "ack_policy": "none", "deliver_policy": "all", "mem_storage": true}}, nil)
 	ids := make(map[string]bool)
 	for range streamCount(t, nc) {
-		m, err := sub.NextMsg(patience)
-		require.NoError(t, err)
+		m := got(t, msgs, "message of the stream")
 		_, n, ok := chaosNumber(m.Data)
 		require.True(t, ok, "not as it was published")
 		id := m.Header.Get(MsgIdHdr)
@@ -87,6 +94,7 @@ func TestStreamHoldsEachMessageOnce(t *testing.T) { // alone: it needs the whole
 		t.Run(kind, func(t *testing.T) {
 			s := testserver.Run(t, testserver.JetStream(), func(o *natsd.Options) {
 				o.StreamMaxBufferedMsgs, o.StreamMaxBufferedSize = 1<<22, 1<<30 // else a stream that is behind throws away
+				o.MaxPending, o.WriteDeadline = 1<<30, patience                 // for readStream
 			})
 			proxy := faultproxy.Run(t, s.Addr())
 			direct := connectTo(t, s.URL())
