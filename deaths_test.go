@@ -93,8 +93,36 @@ type deathRig struct {
 type deathNote struct{ confirmed, accepted int }
 
 type deathSub struct {
-	nc *Conn
+	nc   *Conn
+	late []int // first deliveries behind a higher number; the handler's until the end
 	chaosTally
+}
+
+// take notes a message.
+func (s *deathSub) take(data []byte) {
+	s.mu.Lock()
+	if _, n, ok := chaosNumber(data); ok && n < s.top[0] && s.got[0].word(n/64)>>(n%64)&1 == 0 {
+		s.late = append(s.late, n)
+	}
+	s.mu.Unlock()
+	s.see(data)
+}
+
+// checkOrder wants first deliveries in order. In a cluster, messages below upTo, which
+// an old server had, can come behind those that the new one has got; and a subscriber
+// at another server than the publisher's gets them over routes, which keep no order
+// while they are made.
+func (s *deathSub) checkOrder(t *testing.T, pub *Conn, cluster bool, upTo int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cluster && s.nc.ConnectedUrl() != pub.ConnectedUrl() {
+		return
+	}
+	for _, n := range s.late {
+		if !assert.True(t, cluster && n < upTo, "%d is out of order", n) {
+			return
+		}
+	}
 }
 
 // newDeathRig connects; the modes are options of the publisher.
@@ -102,7 +130,7 @@ func newDeathRig(t *testing.T, modes []Option, url string, servers ...string) *d
 	r := &deathRig{t: t, dialer: &deathDialer{open: true}}
 	for _, server := range servers {
 		s := &deathSub{nc: connectTo(t, server, append(fast(), quiet(), IgnoreDiscoveredServers())...)}
-		sub, err := s.nc.Subscribe(chaosSubject(0), func(m *Msg) { s.see(m.Data) })
+		sub, err := s.nc.Subscribe(chaosSubject(0), func(m *Msg) { s.take(m.Data) })
 		require.NoError(t, err)
 		require.NoError(t, sub.SetPendingLimits(-1, -1))
 		require.NoError(t, s.nc.Flush())
@@ -178,19 +206,20 @@ func (r *deathRig) end() chaosSet {
 		before = d.accepted
 	}
 	assert.Zero(t, n, "missing, and not confirmed by a server that died: some of %v", missing.first())
-	repeated := 0
+	repeated, late := 0, 0
 	for _, s := range r.subs {
+		s.checkOrder(t, r.nc, len(r.subs) > 1, last.confirmed)
 		s.mu.Lock()
-		assert.Zero(t, s.overtaken, "first deliveries out of order")
 		assert.Zero(t, s.damaged)
 		repeated += len(s.repeated)
+		late += len(s.late)
 		s.mu.Unlock()
 	}
 	st := r.nc.BufferStats()
 	assert.EqualValues(t, accepted, st.Confirmed)
 	assert.LessOrEqual(t, repeated, int(st.Repeated)*len(r.subs))
-	t.Logf("%d deaths: accepted %d, missing %d, all confirmed by a server that died; repeated %d, seen twice %d",
-		len(r.deaths), accepted, missing.count(), st.Repeated, repeated)
+	t.Logf("%d deaths: accepted %d, missing %d, all confirmed by a server that died; repeated %d, seen twice %d, late %d",
+		len(r.deaths), accepted, missing.count(), st.Repeated, repeated, late)
 	return missing
 }
 
