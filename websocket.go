@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -116,10 +115,8 @@ func upgradeError(err error, answer *http.Response, socket *wsSocket) error {
 	switch {
 	case answer != nil && answer.StatusCode != http.StatusSwitchingProtocols:
 		return fmt.Errorf("%w: the server answered %d %s", errNotWebSocket, answer.StatusCode, http.StatusText(answer.StatusCode))
+	case answer != nil: // what is wrong with it is in err
 	case cause != nil && !errors.Is(cause, net.ErrClosed):
-		if errors.Is(cause, io.EOF) {
-			return io.EOF
-		}
 		return cause
 	case errors.As(err, &request):
 		err = request.Err
