@@ -149,7 +149,7 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 	refused := refusedAs(err)
 	nc.mu.Lock()
 	switch {
-	case step == stepDial:
+	case step == stepDial || step == stepUpgrade:
 		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
 	case !nc.met.Load(): // nothing that was there has gone
 	case step == stepConnect || step == stepAnswer || step == stepTLS:
