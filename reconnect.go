@@ -37,7 +37,7 @@ func (nc *Conn) serve(s *session) loss {
 	nc.out.detach()
 	<-s.writer.done
 	lost := s.cause()
-	kept := nc.out.rewind(lost.blame())
+	kept := nc.out.rewind(s.blame())
 	nc.pings.lost(kept)
 	return lost
 }
