@@ -418,3 +418,33 @@ func TestCloseDropsWhatIsQueued(t *testing.T) {
 		require.Equal(t, map[bool]int{true: 2, false: 0}[drain], len(began), "handed over behind the first")
 	}
 }
+
+// What an old connection still has under way can arrive behind what the next one
+// brings. By default that is out of order; with AtLeastOnce it has come before.
+func TestLateBytesOfALostConnection(t *testing.T) {
+	eachMode(t, func(t *testing.T, opts []Option) {
+		r := newOutageRig(t, opts...)
+		require.NoError(t, r.nc.FlushTimeout(patience))
+		old := r.proxy.Last()
+		old.Faults().StopForwarding(faultproxy.Up, faultproxy.Hold)
+		r.publish("old")
+		require.NoError(t, old.Wait(t.Context(), func(st faultproxy.ConnStats) bool { return st.Up.Held() > 0 }))
+		soon(t, func() bool { st := r.nc.BufferStats(); return st.Msgs == st.UnconfirmedMsgs }, "not sent")
+		old.Faults().HalfClose(faultproxy.Down)
+		got(t, r.back, "reconnect")
+		r.publish("new")
+		require.NoError(t, r.nc.FlushTimeout(patience))
+		want := []string{"new", "old"}
+		if opts != nil {
+			want = []string{"old", "new", "old"}
+		}
+		for i, data := range want {
+			if i == len(want)-1 {
+				old.Faults().Resume(faultproxy.Up)
+			}
+			m, err := r.sub.NextMsg(patience)
+			require.NoError(t, err)
+			require.Equal(t, data, string(m.Data))
+		}
+	})
+}
