@@ -8,6 +8,7 @@ package nats
 import (
 	"crypto/tls"
 	"net"
+	"net/http"
 	"time"
 
 	impl "github.com/natsring/nats.go"
@@ -93,6 +94,14 @@ func ClientTLSConfig(cert TLSCertHandler, rootCAs RootCAsHandler) Option {
 // ClosedHandler is called once, when the connection is closed for good.
 func ClosedHandler(cb ConnHandler) Option {
 	return impl.ClosedHandler(cb)
+}
+
+// Compression offers a WebSocket server to compress (permessage-deflate, each message
+// by itself); without this option, and where the server does not take it up, nothing
+// is. Writes of less than 512 bytes are sent as they are. A connection that
+// compresses needs about 1.2 MB while it does. It changes nothing for other connections.
+func Compression(enabled bool) Option {
+	return impl.Compression(enabled)
 }
 
 // Conn is a connection to a NATS system: a handle that a program keeps over all
@@ -379,6 +388,10 @@ var ErrMaxPayload = impl.ErrMaxPayload
 // ErrMaxSubscriptionsExceeded means that the server refused a subscription for their number.
 var ErrMaxSubscriptionsExceeded = impl.ErrMaxSubscriptionsExceeded
 
+// ErrMixingWebsocketSchemes is returned by Connect and SetServerPool for a list
+// in which some servers are spoken to by WebSocket and others are not.
+var ErrMixingWebsocketSchemes = impl.ErrMixingWebsocketSchemes
+
 // ErrMsgNoReply is returned by Respond for a message without a reply subject.
 var ErrMsgNoReply = impl.ErrMsgNoReply
 
@@ -472,6 +485,9 @@ var ErrUserButNoSigCB = impl.ErrUserButNoSigCB
 
 // ErrUserInfoAlreadySet means that there is a handler for user and password, and one of them too.
 var ErrUserInfoAlreadySet = impl.ErrUserInfoAlreadySet
+
+// ErrWebSocketHeadersAlreadySet is returned by Connect for headers and a handler for them at once.
+var ErrWebSocketHeadersAlreadySet = impl.ErrWebSocketHeadersAlreadySet
 
 // ErrorHandler is called for errors that no call returns: slow consumers,
 // permission violations, refused credentials while reconnecting, failed writes.
@@ -710,6 +726,14 @@ func PermissionErrOnSubscribe(enabled bool) Option {
 // less: none.
 func PingInterval(t time.Duration) Option {
 	return impl.PingInterval(t)
+}
+
+// ProxyPath is the path that is asked for on every WebSocket server, those included
+// that a server tells of, instead of that of its URL: for a proxy that tells by the
+// path what is behind it. A "/" in front may be left out. It changes nothing for other
+// connections.
+func ProxyPath(path string) Option {
+	return impl.ProxyPath(path)
 }
 
 // PublishOpt changes what one publish does.
@@ -1036,6 +1060,27 @@ const Version = impl.Version
 // WatermarkCB is told that the reconnect buffer has passed its high watermark
 // (above), or that it has fallen back below the low one.
 type WatermarkCB = impl.WatermarkCB
+
+// WebSocketConnectionHeaders adds headers to the HTTP request with which a WebSocket
+// connection begins; "Host" replaces that of the URL.
+//
+// Error of Connect: ErrWebSocketHeadersAlreadySet if there is a handler for them.
+func WebSocketConnectionHeaders(headers http.Header) Option {
+	return impl.WebSocketConnectionHeaders(headers)
+}
+
+// WebSocketConnectionHeadersHandler asks cb for the headers for each attempt to
+// connect, on the goroutine that connects and under no lock. Its error fails the
+// attempt.
+//
+// Error of Connect: ErrWebSocketHeadersAlreadySet if there are fixed headers.
+func WebSocketConnectionHeadersHandler(cb WebSocketHeadersHandler) Option {
+	return impl.WebSocketConnectionHeadersHandler(cb)
+}
+
+// WebSocketHeadersHandler returns the headers of the HTTP request with which a
+// WebSocket connection begins.
+type WebSocketHeadersHandler = impl.WebSocketHeadersHandler
 
 // WriteBufferSize is kept for programs that set it, and changes nothing: there is
 // no write buffer beside the outbox, which ReconnectBufSize bounds, and nothing in
