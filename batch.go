@@ -320,14 +320,16 @@ func (o *outbox) skipDeadLocked() {
 // freeLocked gives back the chunks that nothing is needed of, all of them once
 // nothing is left.
 func (o *outbox) freeLocked() {
-	first := o.sent
+	first := &o.sent
 	if o.keep != nil {
-		first = o.keep.from
+		first = &o.keep.from
 	}
 	if first.pos == o.tail {
 		o.resetLocked()
 		return
 	}
+	first.settle()
+	o.sent.settle() // it must not stay behind in a chunk that goes
 	for o.head != first.c {
 		c := o.head
 		o.head = c.next

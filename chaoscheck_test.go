@@ -96,6 +96,8 @@ func (c *chaos) checkAtLeastOnce(a chaosAccount) {
 	assert.Zero(c.t, a.missing, "missing") // InDoubt bounds it in any case, but this says more
 	assert.EqualValues(c.t, a.accepted, st.Confirmed+st.Undelivered, "Confirmed")
 	assert.LessOrEqual(c.t, len(c.tap.repeated), int(st.Repeated), "Repeated")
+	assert.Zero(c.t, c.tap.overtaken, "first deliveries out of order")
+	assert.Zero(c.t, c.subbed.overtaken, "first deliveries out of order at the subscriber")
 	assert.Zero(c.t, st.UnconfirmedMsgs, "UnconfirmedMsgs")
 	assert.Zero(c.t, st.UnconfirmedBytes, "UnconfirmedBytes")
 }

@@ -1,12 +1,14 @@
 package nats
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/natsring/nats.go/internal/faultplan"
 	"github.com/natsring/nats.go/internal/faultproxy"
 	"github.com/natsring/nats.go/internal/testserver"
 )
@@ -21,8 +23,9 @@ type chaosFaults struct {
 	rng      *rand.Rand
 	proxy    *faultproxy.Proxy
 	server   *testserver.Server
-	restarts bool // the server itself goes, too
-	gentle   bool // only what breaks no connection
+	restarts bool   // the server itself goes, too
+	gentle   bool   // only what breaks no connection
+	kind     string // one of faultplan.Kinds; empty: those below
 	until    time.Time
 
 	done map[string]int // faults so far, by kind
@@ -30,6 +33,12 @@ type chaosFaults struct {
 
 // run makes faults until the time is over, and leaves all well behind.
 func (f *chaosFaults) run() {
+	if f.kind != "" {
+		ctx, cancel := context.WithDeadline(f.t.Context(), f.until)
+		defer cancel()
+		f.done = faultplan.Run(ctx, f.kind, f.rng, f.proxy)
+		return
+	}
 	type kind struct {
 		name string
 		make func()

@@ -91,9 +91,9 @@ func TestNegativeSyncQueueLen(t *testing.T) {
 	require.Equal(t, 3, n)
 }
 
-// Every test that COMPATIBILITY.md names is there.
-func TestCompatibilityNamesTests(t *testing.T) {
-	t.Parallel()
+// testNames are the names of all tests of the root package and its neighbours.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
 	tests := make(map[string]bool)
 	for _, pattern := range []string{"*_test.go", "*/*_test.go", "encoders/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
@@ -106,6 +106,13 @@ func TestCompatibilityNamesTests(t *testing.T) {
 			}
 		}
 	}
+	return tests
+}
+
+// Every test that COMPATIBILITY.md names is there.
+func TestCompatibilityNamesTests(t *testing.T) {
+	t.Parallel()
+	tests := testNames(t)
 	text, err := os.ReadFile("COMPATIBILITY.md")
 	require.NoError(t, err)
 	named := regexp.MustCompile(`Test\w+`).FindAllString(string(text), -1)

@@ -108,6 +108,8 @@ type Options struct {
 	ReconnectJitter time.Duration
 	// ReconnectJitterTLS is the same for TLS connections.
 	ReconnectJitterTLS time.Duration
+	// ReconnectBackoffLeast and ReconnectBackoffMost make pauses that grow instead.
+	ReconnectBackoffLeast, ReconnectBackoffMost time.Duration
 	// Timeout is for dialling, and again for the handshake. 0: 2 s.
 	Timeout time.Duration
 	// DrainTimeout is how long subscriptions may take to drain. 0 or less: no time.

@@ -395,6 +395,7 @@ func (m *outboxModel) check() {
 	stats.OldestAge = 0 // see TestOldestAge
 	require.Equal(m.t, m.want, stats)
 	require.Equal(m.t, deadBytesOf(b, b.sent), b.deadBytes, "dead bytes")
+	require.True(m.t, inRing(b, b.sent), "the cursor is in a chunk that was given back")
 	if b.given.listen {
 		require.EqualValues(m.t, m.want.Undelivered, m.told)
 	}
@@ -416,6 +417,16 @@ func (m *outboxModel) check() {
 	// A chunk holds at least its size less one small frame and the index.
 	bound := 2 + 2*total/(chunkBytes-wholeFrame)
 	require.LessOrEqual(m.t, chunks, bound, "chunks for %d bytes", total)
+}
+
+// inRing reports whether a cursor's chunk is held.
+func inRing(b *outbox, k cursor) bool {
+	for c := b.head; c != nil; c = c.next {
+		if c == k.c {
+			return true
+		}
+	}
+	return b.head == nil && k.c == nil
 }
 
 // deadBytesOf adds the dead frames up.

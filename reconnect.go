@@ -100,6 +100,9 @@ func (o *outage) pause(servers int, opts *Options) time.Duration {
 	if opts.CustomReconnectDelayCB != nil {
 		return opts.CustomReconnectDelayCB(o.waits)
 	}
+	if opts.ReconnectBackoffLeast > 0 {
+		return backoff(opts.ReconnectBackoffLeast, opts.ReconnectBackoffMost, o.waits)
+	}
 	d := max(0, opts.ReconnectWait)
 	if jitter := opts.jitter(); jitter > 0 {
 		d += rand.N(jitter)

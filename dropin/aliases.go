@@ -745,6 +745,18 @@ const PullSubscription = impl.PullSubscription
 // RECONNECTING: the server was lost, another one is being looked for.
 const RECONNECTING = impl.RECONNECTING
 
+// ReconnectBackoff makes the pauses between passes through the servers grow, and
+// spreads the clients that have lost the same server: the n-th pause of an outage is
+// drawn at random between 0 and least*2^(n-1), but never more than most. It takes the
+// place of ReconnectWait and ReconnectJitter; CustomReconnectDelay wins over it.
+// Default: off. least must be positive and most at least as long, else ErrInvalidArg.
+//
+// Drawing from the whole range ("full jitter") is what spreads best:
+// https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+func ReconnectBackoff(least time.Duration, most time.Duration) Option {
+	return impl.ReconnectBackoff(least, most)
+}
+
 // ReconnectBufFilter asks f, while there is no server, whether a subject is to be
 // buffered. To one that is not, Publish returns ErrDisconnected. f runs in the
 // call of Publish, under no lock.
