@@ -207,7 +207,7 @@ func TestEveryTransportDropsForASlowConsumer(t *testing.T) {
 func TestEveryTransportSendsWhatIsUnsentAtClose(t *testing.T) {
 	t.Parallel()
 	onRoads(t, nil, func(t *testing.T, r *road) {
-		const messages, size = 300, 10_000
+		const messages, size = 20, 1000
 		sub, err := r.direct(t).SubscribeSync("foo")
 		require.NoError(t, err)
 		require.NoError(t, sub.conn.Flush())

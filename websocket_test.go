@@ -402,8 +402,8 @@ func TestWebSocketCloseDoesNotWait(t *testing.T) {
 // Pings are answered also while a frame of ours takes its time, and only the last.
 func TestWebSocketPingWhileWriting(t *testing.T) {
 	t.Parallel()
-	nc, p := webPair(t, ReconnectBufSize(64<<20))
-	const messages, size = 30, 1<<20 - 100
+	nc, p := webPair(t, ReconnectBufSize(64<<20), Dialer(&net.Dialer{Timeout: patience, Control: smallSendBuffer}))
+	const messages, size = 8, 1<<20 - 100
 	sub, err := nc.SubscribeSync("foo")
 	require.NoError(t, err)
 	_, ok := p.receive()
@@ -547,10 +547,10 @@ func TestFailedWebSocketWriteTellsWhatWasTaken(t *testing.T) {
 					read <- total
 					return
 				}
-				buf := make([]byte, 100)
+				buf := make([]byte, 4096)
 				for err == nil {
 					var n int
-					n, err = in.Read(buf[:1])
+					n, err = in.Read(buf)
 					total += n
 				}
 			}

@@ -21,6 +21,10 @@ type wsSocket struct {
 	net.Conn // a *tlsSocket, or a TLS connection over one
 	// framed: the upgrade is over. Written once, before the first frame.
 	framed bool
+	// asked is closed once the request has begun to go out: net/http writes to the
+	// program's log about a server that answers before it was asked.
+	asked chan struct{}
+	ask   func() // closes it, once
 
 	// turn has room for one: whoever has put a value in writes a frame, and owns
 	// the fields below.
@@ -38,11 +42,16 @@ type wsSocket struct {
 }
 
 func newWSSocket(conn net.Conn) *wsSocket {
-	return &wsSocket{Conn: conn, turn: make(chan struct{}, 1)}
+	asked := make(chan struct{})
+	return &wsSocket{
+		Conn: conn, turn: make(chan struct{}, 1),
+		asked: asked, ask: sync.OnceFunc(func() { close(asked) }),
+	}
 }
 
 // Read keeps the error, which the layer above wraps in words of its own.
 func (c *wsSocket) Read(b []byte) (int, error) {
+	<-c.asked
 	n, err := c.Conn.Read(b)
 	if err != nil {
 		c.note(&c.readErr, err)
@@ -50,9 +59,16 @@ func (c *wsSocket) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Close lets a Read go that waits for the request.
+func (c *wsSocket) Close() error {
+	c.ask()
+	return c.Conn.Close()
+}
+
 // Write takes the next piece of a frame. The layer above writes one frame at a time.
 func (c *wsSocket) Write(b []byte) (int, error) {
 	if !c.framed {
+		c.ask()
 		return c.Conn.Write(b)
 	}
 	done := 0
