@@ -51,10 +51,14 @@ func runBench() error {
 	only := flag.String("only", "", "regular expression of scenario names; nothing is written to a file")
 	rounds := flag.Int("rounds", 5, "how often each client runs each scenario")
 	scale := flag.Float64("scale", 1, "factor of the number of operations")
+	profiles := flag.String("profiles", "", "directory for a processor profile of each scenario and client (of the last round)")
 	out := flag.String("out", "../BENCHMARKS.md", "file for the table")
 	flag.Parse()
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
+		return err
+	}
+	if err := os.Setenv(profileVar, *profiles); err != nil {
 		return err
 	}
 	rows, err := compare(pattern, *rounds, *scale, os.Stderr)

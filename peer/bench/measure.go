@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"syscall"
 	"time"
 
@@ -66,10 +69,16 @@ func (s *scenario) measure(e env, n int) (sample, error) {
 	}
 	defer done()
 	before := look()
-	if err := run(); err != nil {
+	stop, err := profile(s.name, e.who)
+	if err != nil {
 		return sample{}, err
 	}
+	err = run()
 	wall, cpu := time.Since(before.at), cpuTime()-before.cpu
+	stop()
+	if err != nil {
+		return sample{}, err
+	}
 	per := func(x float64) float64 { return x / float64(n) }
 	got := sample{Wall: per(float64(wall)), CPU: per(float64(cpu))}
 	if k := len(*e.took); k > 0 {
@@ -83,6 +92,26 @@ func (s *scenario) measure(e env, n int) (sample, error) {
 		got.Goroutines = per(float64(runtime.NumGoroutine() - before.goroutines))
 	}
 	return got, nil
+}
+
+// profileVar names a directory for processor profiles; empty: none are made.
+const profileVar = "BENCH_PROFILES"
+
+func profile(name, who string) (stop func(), err error) {
+	dir := os.Getenv(profileVar)
+	if dir == "" {
+		return func() {}, nil
+	}
+	file := strings.NewReplacer(" ", "_", ",", "").Replace(name + "-" + who + ".pprof")
+	f, err := os.Create(filepath.Join(dir, file))
+	if err != nil {
+		return nil, err
+	}
+	stop = func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}
+	return stop, pprof.StartCPUProfile(f)
 }
 
 // state is what is compared before and after.

@@ -57,7 +57,7 @@ func dialRaw(url string) (*rawConn, error) {
 		conn.Close()
 		return nil, err
 	}
-	if err := r.say("CONNECT {\"verbose\":false}\r\n"); err == nil {
+	if err = r.say("CONNECT {\"verbose\":false}\r\n"); err == nil {
 		err = r.flush()
 	}
 	if err != nil {
