@@ -70,6 +70,7 @@ type Subscription struct {
 	max          uint64 // of AutoUnsubscribe; 0: none
 	slow         bool   // dropped since a message was last taken in or NextMsg told
 	working      bool   // the delivery goroutine runs
+	hand         *hand  // what it has taken out; nil: nothing
 	drain        drainPhase
 	refused      error // by the server; see PermissionErrOnSubscribe
 	barriers     []subBarrier
@@ -294,6 +295,7 @@ func (s *Subscription) Delivered() (int64, error) {
 	if s.ended != nil {
 		return -1, ErrBadSubscription
 	}
+	s.bookLocked()
 	return int64(s.delivered), nil
 }
 
@@ -324,6 +326,7 @@ func (s *Subscription) inspect(f func() error) error {
 	case s.kind == ChanSubscription:
 		return ErrTypeSubscription
 	}
+	s.bookLocked()
 	return f()
 }
 
