@@ -66,10 +66,12 @@ func (o *outbox) take(b *batch) bool {
 			o.signalEmptyLocked()
 		}
 		o.armLocked()
+		o.coolLocked()
 		o.idle = true
 		o.ready.Wait()
 		o.idle = false
 	}
+	o.coolLocked()
 	return false
 }
 
@@ -331,8 +333,7 @@ func (o *outbox) freeLocked() {
 	for o.head != first.c {
 		c := o.head
 		o.head = c.next
-		c.next = nil
-		chunkPool.Put(c)
+		o.giveBackLocked(c)
 	}
 }
 
@@ -340,8 +341,7 @@ func (o *outbox) freeLocked() {
 func (o *outbox) resetLocked() {
 	for c := o.head; c != nil; {
 		next := c.next
-		c.next = nil
-		chunkPool.Put(c)
+		o.giveBackLocked(c)
 		c = next
 	}
 	o.head, o.last, o.sent = nil, nil, cursor{pos: o.tail}

@@ -47,6 +47,8 @@ type outbox struct {
 	sent   cursor // first frame that the kernel has not taken whole
 	part   int    // bytes of it that the kernel has
 	last   *chunk // where the tail is
+	warm   *chunk // list of chunks to be used again while the writer is at work
+	warmed int    // how many
 	tail   uint64
 	asked  []uint64 // behind the PINGs that are out or in the ring, in that order
 	pinged uint64   // position behind the last PING appended
@@ -155,6 +157,55 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 	return nil
 }
 
+// quick is publish where nothing is special: a session that keeps up, a writer that
+// is at work, room in the last chunk. False: it has done nothing.
+func (o *outbox) quick(subject, reply string, data []byte) bool {
+	o.mu.Lock()
+	c := o.last
+	if c == nil || o.state != boxAttached || o.idle || o.exact || o.refuse != nil || !o.keepsUpLocked() ||
+		o.takesLocked(0, len(data)) != nil {
+		o.mu.Unlock()
+		return false
+	}
+	size := publishSize(subject, reply, nil, data)
+	if c.free() < size+indexEntry || size > maxFrame {
+		o.mu.Unlock()
+		return false
+	}
+	c.addFrame(frameInfo(size), o.now)
+	putPublish(c.buf[c.used:c.used+size], subject, reply, data)
+	c.used += size
+	o.tail += uint64(size)
+	o.bytes += int64(size)
+	o.msgs++
+	o.stats.OutMsgs++
+	o.stats.OutBytes += uint64(len(data))
+	o.mu.Unlock()
+	return true
+}
+
+// putPublish encodes a PUB frame into b, which is as long as that.
+func putPublish(b []byte, subject, reply string, data []byte) {
+	i := copy(b, "PUB ")
+	i += copy(b[i:], subject)
+	b[i] = ' '
+	i++
+	if reply != "" {
+		i += copy(b[i:], reply)
+		b[i] = ' '
+		i++
+	}
+	end := len(b) - len("\r\n") - len(data) - len("\r\n")
+	n := len(data)
+	for k := end - 1; k >= i; k-- {
+		b[k] = byte('0' + n%10)
+		n /= 10
+	}
+	b[end], b[end+1] = '\r', '\n'
+	copy(b[end+2:], data)
+	b[len(b)-2], b[len(b)-1] = '\r', '\n'
+}
+
 // wakeLocked wakes the writer if it sleeps.
 func (o *outbox) wakeLocked() {
 	if o.idle {
@@ -241,7 +292,7 @@ func (o *outbox) openLocked(size int) *chunk {
 
 // growLocked adds a chunk at the tail.
 func (o *outbox) growLocked() *chunk {
-	c := newChunk(o.tail)
+	c := o.newChunkLocked()
 	if o.last == nil {
 		o.head = c
 		o.sent = cursor{c: c, pos: o.tail}
@@ -381,6 +432,7 @@ func (o *outbox) rewind(blame int) uint64 {
 	suspect, poison := o.blameLocked(blame)
 	o.ahead, o.aheadAt, o.owed, o.asked = nil, 0, 0, o.asked[:0]
 	o.part, o.proven, o.inHand = 0, 0, 0
+	o.coolLocked()
 	o.settling = false
 	o.releaseWaitersLocked()
 	if o.keep != nil {

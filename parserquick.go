@@ -98,18 +98,27 @@ func leadingCount(b []byte) (count int64, n int) {
 // time.
 func hasControl(b []byte) bool {
 	const low, high = 0x0101010101010101, 0x8080808080808080
-	for len(b) >= 8 {
+	if len(b) < 8 {
+		for _, c := range b {
+			if c <= ' ' {
+				return true
+			}
+		}
+		return false
+	}
+	for {
 		x := binary.LittleEndian.Uint64(b)
 		// A byte below 0x21 borrows into its highest bit, which it did not have.
 		if (x-low*0x21)&^x&high != 0 {
 			return true
 		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c <= ' ' {
-			return true
+		switch n := len(b); {
+		case n == 8:
+			return false
+		case n < 16:
+			b = b[n-8:] // some of it a second time
+		default:
+			b = b[8:]
 		}
 	}
-	return false
 }
