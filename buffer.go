@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"encoding/binary"
 	"strconv"
 	"sync"
 	"time"
@@ -160,15 +161,14 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 // quick is publish where nothing is special: a session that keeps up, a writer that
 // is at work, room in the last chunk. False: it has done nothing.
 func (o *outbox) quick(subject, reply string, data []byte) bool {
+	size := len("PUB  \r\n\r\n") + len(subject) + digits(len(data)) + len(data)
+	if reply != "" {
+		size += len(reply) + 1
+	}
 	o.mu.Lock()
 	c := o.last
-	if c == nil || o.state != boxAttached || o.idle || o.exact || o.refuse != nil || !o.keepsUpLocked() ||
-		o.takesLocked(0, len(data)) != nil {
-		o.mu.Unlock()
-		return false
-	}
-	size := publishSize(subject, reply, nil, data)
-	if c.free() < size+indexEntry || size > maxFrame {
+	if c == nil || c.free() < size+indexEntry || o.state != boxAttached || o.idle || o.exact || o.refuse != nil ||
+		!o.keepsUpLocked() || o.takesLocked(0, len(data)) != nil {
 		o.mu.Unlock()
 		return false
 	}
@@ -186,24 +186,26 @@ func (o *outbox) quick(subject, reply string, data []byte) bool {
 
 // putPublish encodes a PUB frame into b, which is as long as that.
 func putPublish(b []byte, subject, reply string, data []byte) {
-	i := copy(b, "PUB ")
-	i += copy(b[i:], subject)
+	const pub, crlf = 'P' | 'U'<<8 | 'B'<<16 | ' '<<24, '\r' | '\n'<<8
+	end := len(b) - len("\r\n")
+	binary.LittleEndian.PutUint16(b[end:], crlf)
+	end -= len(data)
+	copy(b[end:], data)
+	end -= len("\r\n")
+	binary.LittleEndian.PutUint16(b[end:], crlf)
+	n := uint32(len(data)) // it is shorter than a frame
+	for ; n >= 10; n /= 10 {
+		end--
+		b[end] = byte('0' + n%10)
+	}
+	b[end-1] = byte('0' + n)
+	binary.LittleEndian.PutUint32(b, pub)
+	i := len("PUB ") + copy(b[len("PUB "):], subject)
 	b[i] = ' '
-	i++
 	if reply != "" {
-		i += copy(b[i:], reply)
+		i += 1 + copy(b[i+1:], reply)
 		b[i] = ' '
-		i++
 	}
-	end := len(b) - len("\r\n") - len(data) - len("\r\n")
-	n := len(data)
-	for k := end - 1; k >= i; k-- {
-		b[k] = byte('0' + n%10)
-		n /= 10
-	}
-	b[end], b[end+1] = '\r', '\n'
-	copy(b[end+2:], data)
-	b[len(b)-2], b[len(b)-1] = '\r', '\n'
 }
 
 // wakeLocked wakes the writer if it sleeps.

@@ -89,8 +89,12 @@ func (r *reader) message(args *msgArgs, payload []byte, owned bool) {
 		}
 	}
 	m := r.slab.message(args, payload, owned)
-	m.Subject = r.subjects.of(args.subject)
 	m.Sub = r.run.sub
+	if m.Sub.mux != nil {
+		m.Subject = r.slab.text(args.subject) // there will not be another one like it
+	} else {
+		m.Subject = r.subjects.of(args.subject)
+	}
 	if args.header > 0 {
 		h, err := DecodeHeadersMsg(payload[:args.header])
 		if err != nil {

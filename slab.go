@@ -77,11 +77,20 @@ func (s *slab) cut(args *msgArgs, payload []byte) *Msg {
 	s.msgs = s.msgs[1:]
 	data, end = data-s.from, end-s.from
 	m.Data = s.window[data:end:end]
-	if n := len(args.reply); n > 0 {
-		reply := cap(s.in) - cap(args.reply) - s.from
-		m.Reply = unsafe.String(&s.window[reply], n)
+	if len(args.reply) > 0 {
+		m.Reply = s.text(args.reply)
 	}
 	return m
+}
+
+// text returns a part of what is parsed as a string that lies in the window, if it is
+// there.
+func (s *slab) text(b []byte) string {
+	at := cap(s.in) - cap(b) - s.from
+	if at < 0 || at+len(b) > len(s.window) || &s.in[at+s.from] != &b[0] {
+		return string(b)
+	}
+	return unsafe.String(&s.window[at], len(b))
 }
 
 // subjectCache has subjects that came lately: they repeat more often than not. A
