@@ -45,6 +45,8 @@ type Conn struct {
 	onUndelivered UndeliveredCB
 	ids           *msgIDs // nil: messages get no id
 	watermarks    watermarkTeller
+	timers        timers
+	waiters       sync.Pool // of *nextWaiter; a connection's own: see timers
 
 	maxPayload atomic.Int64 // of the last INFO
 	headers    atomic.Bool  // of the last INFO

@@ -278,6 +278,7 @@ func (s *Subscription) isDraining() bool {
 func (s *Subscription) served() {
 	s.mu.Lock()
 	s.drain = drainLast
+	s.bookLocked()
 	over := s.ended == nil && s.overLocked()
 	s.mu.Unlock()
 	if over {

@@ -95,8 +95,11 @@ func (m *keepModel) publish(size int) {
 		return // it would wait
 	}
 	data := payloadOf(m.accepted, size)
-	how := handling{}
-	err := m.box.publish("s", "", nil, data, &how)
+	how := handling{at: m.box.tail}
+	var err error
+	if m.accepted%2 == 0 || !m.box.quick("s", "", data) {
+		err = m.box.publish("s", "", nil, data, &how)
+	}
 	if full && m.limits.overflow == OverflowReject {
 		require.ErrorIs(m.t, err, ErrReconnectBufExceeded)
 		m.want.Rejected++

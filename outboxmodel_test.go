@@ -96,8 +96,11 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	if m.attached && m.heldSize >= max(int(m.limits.bytes), minWindow) {
 		return // it would wait for the writer, which is this goroutine
 	}
-	how := handling{}
-	err := m.box.publish("s", reply, hdr, data, &how)
+	how := handling{at: m.box.tail}
+	var err error
+	if m.accepted%2 == 0 || len(hdr) > 0 || !m.box.quick("s", reply, data) {
+		err = m.box.publish("s", reply, hdr, data, &how)
+	}
 	full := m.heldSize >= int(m.limits.bytes) || m.limits.msgs > 0 && len(m.held) >= int(m.limits.msgs)
 	switch {
 	case m.attached, !full && m.limits.bytes > 0:

@@ -130,8 +130,8 @@ type ConnHandler = impl.ConnHandler
 //
 //	nats://127.0.0.1:4222, nats://user:password@example.com
 //
-// The scheme may be left out, as may be the port (4222). An empty url means
-// DefaultURL. Options are applied in order; nil ones are skipped.
+// The scheme (nats, tls, or ws and wss for WebSocket) may be left out, as may be the
+// port (4222; 80 for ws, 443 for wss). An empty url means DefaultURL. Options are applied in order; nil ones are skipped.
 //
 // Errors: what an Option refused, a URL that makes no sense, ErrNoServers if
 // nobody listens, or why the last server that was tried could not be used.
@@ -592,6 +592,10 @@ func MaxReconnects(max int) Option {
 }
 
 // Msg is a message, received or to be published.
+//
+// A received message is the program's, to keep and to change, Data included. Small
+// ones (up to 2 KiB, without headers) are allocated many at a time, so one that is
+// kept can hold up to 16 KiB of memory; larger ones hold what they need.
 type Msg = impl.Msg
 
 // MsgHandler is called for each message of an asynchronous subscription, one
