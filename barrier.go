@@ -66,6 +66,7 @@ func (g *registry) withHandler() []*Subscription {
 func (s *Subscription) queueBarrier(b *barrier) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.recallLocked()
 	s.barriers = append(s.barriers, subBarrier{b, s.pendingMsgs})
 	s.startWorkLocked()
 }

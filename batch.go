@@ -66,10 +66,12 @@ func (o *outbox) take(b *batch) bool {
 			o.signalEmptyLocked()
 		}
 		o.armLocked()
+		o.coolLocked()
 		o.idle = true
 		o.ready.Wait()
 		o.idle = false
 	}
+	o.coolLocked()
 	return false
 }
 
@@ -224,6 +226,7 @@ func (o *outbox) passLocked(n int) int {
 		end = o.keep.trail
 	}
 	o.skipDeadLocked()
+	n = o.passChunksLocked(n)
 	for n > 0 && o.sent.pos < end {
 		f := o.sent.c.frame(o.sent.i)
 		rest := f.size() - o.part
@@ -244,6 +247,27 @@ func (o *outbox) passLocked(n int) int {
 		}
 		o.sent.step()
 		o.skipDeadLocked()
+	}
+	return n
+}
+
+// passChunksLocked moves sent over the whole chunks of n bytes in which there are only
+// plain publishes, and returns the rest of n.
+func (o *outbox) passChunksLocked(n int) int {
+	if o.keep != nil || o.dead > 0 || o.control > 0 || o.part > 0 || len(o.ages) > 0 || o.sent.c == nil {
+		return n
+	}
+	for next := o.sent.c.next; next != nil && next.frames > 0; next = next.next {
+		span := int(next.first - o.sent.pos)
+		if span > n {
+			break
+		}
+		msgs := int64(o.sent.c.frames - o.sent.i)
+		o.bytes -= int64(span)
+		o.msgs -= msgs
+		o.count.passedAll(msgs)
+		o.sent = cursor{c: next, pos: next.first}
+		n -= span
 	}
 	return n
 }
@@ -320,19 +344,20 @@ func (o *outbox) skipDeadLocked() {
 // freeLocked gives back the chunks that nothing is needed of, all of them once
 // nothing is left.
 func (o *outbox) freeLocked() {
-	first := o.sent
+	first := &o.sent
 	if o.keep != nil {
-		first = o.keep.from
+		first = &o.keep.from
 	}
 	if first.pos == o.tail {
 		o.resetLocked()
 		return
 	}
+	first.settle()
+	o.sent.settle() // it must not stay behind in a chunk that goes
 	for o.head != first.c {
 		c := o.head
 		o.head = c.next
-		c.next = nil
-		chunkPool.Put(c)
+		o.giveBackLocked(c)
 	}
 }
 
@@ -340,8 +365,7 @@ func (o *outbox) freeLocked() {
 func (o *outbox) resetLocked() {
 	for c := o.head; c != nil; {
 		next := c.next
-		c.next = nil
-		chunkPool.Put(c)
+		o.giveBackLocked(c)
 		c = next
 	}
 	o.head, o.last, o.sent = nil, nil, cursor{pos: o.tail}

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"encoding/binary"
 	"strconv"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ type outbox struct {
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	refuse   error // why nothing is taken any more, once closed
-	hasty    bool  // closed without sending everything
+	clean    bool  // closed behind a session that has sent everything
 	bytes    int64 // of the live publishes between sent and tail
 	msgs     int64 // how many those are
 	dead     int   // dead frames between sent and tail
@@ -47,6 +48,8 @@ type outbox struct {
 	sent   cursor // first frame that the kernel has not taken whole
 	part   int    // bytes of it that the kernel has
 	last   *chunk // where the tail is
+	warm   *chunk // list of chunks to be used again while the writer is at work
+	warmed int    // how many
 	tail   uint64
 	asked  []uint64 // behind the PINGs that are out or in the ring, in that order
 	pinged uint64   // position behind the last PING appended
@@ -155,6 +158,56 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 	return nil
 }
 
+// quick is publish where nothing is special: a session that keeps up, a writer that
+// is at work, room in the last chunk. False: it has done nothing.
+func (o *outbox) quick(subject, reply string, data []byte) bool {
+	size := len("PUB  \r\n\r\n") + len(subject) + digits(len(data)) + len(data)
+	if reply != "" {
+		size += len(reply) + 1
+	}
+	o.mu.Lock()
+	c := o.last
+	if c == nil || c.free() < size+indexEntry || o.state != boxAttached || o.idle || o.exact || o.refuse != nil ||
+		!o.keepsUpLocked() || o.takesLocked(0, len(data)) != nil {
+		o.mu.Unlock()
+		return false
+	}
+	c.addFrame(frameInfo(size), o.now)
+	putPublish(c.buf[c.used:c.used+size], subject, reply, data)
+	c.used += size
+	o.tail += uint64(size)
+	o.bytes += int64(size)
+	o.msgs++
+	o.stats.OutMsgs++
+	o.stats.OutBytes += uint64(len(data))
+	o.mu.Unlock()
+	return true
+}
+
+// putPublish encodes a PUB frame into b, which is as long as that.
+func putPublish(b []byte, subject, reply string, data []byte) {
+	const pub, crlf = 'P' | 'U'<<8 | 'B'<<16 | ' '<<24, '\r' | '\n'<<8
+	end := len(b) - len("\r\n")
+	binary.LittleEndian.PutUint16(b[end:], crlf)
+	end -= len(data)
+	copy(b[end:], data)
+	end -= len("\r\n")
+	binary.LittleEndian.PutUint16(b[end:], crlf)
+	n := uint32(len(data)) // it is shorter than a frame
+	for ; n >= 10; n /= 10 {
+		end--
+		b[end] = byte('0' + n%10)
+	}
+	b[end-1] = byte('0' + n)
+	binary.LittleEndian.PutUint32(b, pub)
+	i := len("PUB ") + copy(b[len("PUB "):], subject)
+	b[i] = ' '
+	if reply != "" {
+		i += 1 + copy(b[i+1:], reply)
+		b[i] = ' '
+	}
+}
+
 // wakeLocked wakes the writer if it sleeps.
 func (o *outbox) wakeLocked() {
 	if o.idle {
@@ -241,7 +294,7 @@ func (o *outbox) openLocked(size int) *chunk {
 
 // growLocked adds a chunk at the tail.
 func (o *outbox) growLocked() *chunk {
-	c := newChunk(o.tail)
+	c := o.newChunkLocked()
 	if o.last == nil {
 		o.head = c
 		o.sent = cursor{c: c, pos: o.tail}
@@ -381,6 +434,7 @@ func (o *outbox) rewind(blame int) uint64 {
 	suspect, poison := o.blameLocked(blame)
 	o.ahead, o.aheadAt, o.owed, o.asked = nil, 0, 0, o.asked[:0]
 	o.part, o.proven, o.inHand = 0, 0, 0
+	o.coolLocked()
 	o.settling = false
 	o.releaseWaitersLocked()
 	if o.keep != nil {
@@ -428,12 +482,12 @@ func (o *outbox) close(err error) {
 	o.releaseWaitersLocked()
 }
 
-// breakOff notes that the program ends a session that has not sent everything, so
-// that what is on its way is in doubt.
-func (o *outbox) breakOff() {
+// endClean notes whether a session has sent everything: then nothing is in doubt when
+// the program ends it.
+func (o *outbox) endClean() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.hasty = true
+	o.clean = o.state == boxAttached && !o.pendingLocked() && (o.keep == nil || o.keep.msgs == 0)
 }
 
 // drained returns a channel that is closed once nothing is left to send, or to be

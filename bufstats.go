@@ -115,7 +115,7 @@ func (c *boxCounters) proven(pos uint64) {
 // kernel had and nobody confirmed is in doubt, what is left is buffered. A
 // session that the program closed is not lost.
 func (c *boxCounters) sessionLost(o *outbox) {
-	if o.refuse != ErrConnectionClosed || o.hasty {
+	if o.refuse != ErrConnectionClosed || !o.clean {
 		if o.keep == nil {
 			c.inDoubt += c.sent - c.confirmed
 		}

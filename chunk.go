@@ -56,10 +56,44 @@ func (f frameInfo) isHeld() bool { return f&(frameControl|frameDead) == 0 }
 // holds one only while it has something to send.
 var chunkPool = sync.Pool{New: func() any { return new(chunk) }}
 
-func newChunk(base uint64) *chunk {
-	c := chunkPool.Get().(*chunk)
-	c.next, c.base, c.used, c.frames = nil, base, 0, 0
+// maxWarm bounds the chunks that one outbox keeps for itself while its writer is at
+// work: the one that was used last is in the processor's cache, and one of the pool's
+// is not.
+const maxWarm = 8
+
+// newChunkLocked returns a chunk for the tail.
+func (o *outbox) newChunkLocked() *chunk {
+	c := o.warm
+	if c != nil {
+		o.warm = c.next
+		o.warmed--
+	} else {
+		c = chunkPool.Get().(*chunk)
+	}
+	c.next, c.base, c.used, c.frames = nil, o.tail, 0, 0
 	return c
+}
+
+// giveBackLocked takes a chunk that is not needed any more.
+func (o *outbox) giveBackLocked(c *chunk) {
+	c.next = nil
+	if o.state != boxAttached || o.warmed == maxWarm {
+		chunkPool.Put(c)
+		return
+	}
+	c.next = o.warm
+	o.warm = c
+	o.warmed++
+}
+
+// coolLocked gives those that are kept to the pool.
+func (o *outbox) coolLocked() {
+	for o.warm != nil {
+		c := o.warm
+		o.warm, c.next = c.next, nil
+		chunkPool.Put(c)
+	}
+	o.warmed = 0
 }
 
 func (c *chunk) entry(i int) []byte {
@@ -68,11 +102,11 @@ func (c *chunk) entry(i int) []byte {
 }
 
 func (c *chunk) frame(i int) frameInfo {
-	return frameInfo(binary.NativeEndian.Uint32(c.entry(i)))
+	return frameInfo(binary.LittleEndian.Uint32(c.entry(i)))
 }
 
 func (c *chunk) setFrame(i int, f frameInfo) {
-	binary.NativeEndian.PutUint32(c.entry(i), uint32(f))
+	binary.LittleEndian.PutUint32(c.entry(i), uint32(f))
 }
 
 // stamp is a time in milliseconds of the outbox's own clock. It wraps around
@@ -80,7 +114,7 @@ func (c *chunk) setFrame(i int, f frameInfo) {
 type stamp uint32
 
 func (c *chunk) stamp(i int) stamp {
-	return stamp(binary.NativeEndian.Uint32(c.entry(i)[4:]))
+	return stamp(binary.LittleEndian.Uint32(c.entry(i)[4:]))
 }
 
 // addFrame enters a frame that begins at used. The caller has seen that room
@@ -89,9 +123,7 @@ func (c *chunk) addFrame(f frameInfo, at stamp) {
 	if c.frames == 0 {
 		c.first = c.end()
 	}
-	e := c.entry(c.frames)
-	binary.NativeEndian.PutUint32(e, uint32(f))
-	binary.NativeEndian.PutUint32(e[4:], uint32(at))
+	binary.LittleEndian.PutUint64(c.entry(c.frames), uint64(f)|uint64(at)<<32)
 	c.frames++
 }
 

@@ -49,8 +49,8 @@ func (nc *Conn) shut(e ending) {
 	defer close(nc.over)
 
 	nc.out.close(ErrConnectionClosed)
-	if s != nil && e.byProgram && (e.hasty || !nc.drainOut(patience)) {
-		nc.out.breakOff()
+	if s != nil && e.byProgram && !e.hasty {
+		nc.drainOut(patience)
 	}
 	nc.cancel()
 	if s != nil {
@@ -93,8 +93,8 @@ func (nc *Conn) abandon() {
 const drainLimit = time.Minute
 
 // drainOut waits until the writer has sent everything, as long as the kernel goes
-// on taking bytes: it gives up (false) after patience without any.
-func (nc *Conn) drainOut(patience time.Duration) bool {
+// on taking bytes: it gives up after patience without any.
+func (nc *Conn) drainOut(patience time.Duration) {
 	empty := nc.out.drained()
 	limit := time.NewTimer(drainLimit)
 	defer limit.Stop()
@@ -103,14 +103,15 @@ func (nc *Conn) drainOut(patience time.Duration) bool {
 	for last := nc.out.taken(); ; {
 		select {
 		case <-empty:
-			return true
+			nc.out.endClean()
+			return
 		case <-limit.C:
-			return false
+			return
 		case <-tick.C:
 		}
 		now := nc.out.taken()
 		if now == last {
-			return false
+			return
 		}
 		last = now
 	}

@@ -18,6 +18,14 @@ func (r *msgRun) add(m *Msg) {
 	r.bytes += len(m.Data)
 }
 
+// unlink takes apart what is left of a run from m on. A message that the program
+// keeps may share a slab with some of it, and would keep all that they lead to.
+func unlink(m *Msg) {
+	for m != nil {
+		m, m.next = m.next, nil
+	}
+}
+
 // outcome is what the read loop has to do after it handed over a run, once the
 // subscription's lock is gone.
 type outcome struct {
@@ -33,24 +41,14 @@ func (s *Subscription) push(r *msgRun) outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
+		unlink(r.first)
 		return outcome{}
 	}
 	if s.kind == ChanSubscription {
 		return s.pushChanLocked(r)
 	}
-	var out outcome
-	added := 0
-	for m := r.first; m != nil; {
-		next := m.next
-		m.next = nil
-		if s.overLimitLocked(m) {
-			out.slow += s.dropLocked()
-		} else {
-			s.enqueueLocked(m)
-			added++
-		}
-		m = next
-	}
+	s.bookLocked()
+	out, added := s.takeInLocked(r)
 	if added == 0 {
 		return out
 	}
@@ -62,6 +60,27 @@ func (s *Subscription) push(r *msgRun) outcome {
 	return out
 }
 
+// takeInLocked queues what the limits allow of a run: all of it at once where none
+// is in reach.
+func (s *Subscription) takeInLocked(r *msgRun) (out outcome, added int) {
+	if s.fitsLocked(r.msgs, r.bytes) {
+		s.enqueueLocked(r)
+		return out, r.msgs
+	}
+	for m := r.first; m != nil; {
+		next := m.next
+		m.next = nil
+		if one := (msgRun{first: m, last: m, msgs: 1, bytes: len(m.Data)}); s.fitsLocked(1, one.bytes) {
+			s.enqueueLocked(&one)
+			added++
+		} else {
+			out.slow += s.dropLocked()
+		}
+		m = next
+	}
+	return out, added
+}
+
 func (s *Subscription) startWorkLocked() {
 	if !s.working {
 		s.working = true
@@ -71,10 +90,11 @@ func (s *Subscription) startWorkLocked() {
 	}
 }
 
-func (s *Subscription) overLimitLocked(m *Msg) bool {
-	return s.limitMsgs > 0 && s.pendingMsgs+1 > s.limitMsgs ||
-		s.limitBytes > 0 && s.pendingBytes+len(m.Data) > s.limitBytes ||
-		s.capacity > 0 && s.queued >= s.capacity
+// fitsLocked reports whether so much more keeps within the limits.
+func (s *Subscription) fitsLocked(msgs, bytes int) bool {
+	return (s.limitMsgs <= 0 || s.pendingMsgs+msgs <= s.limitMsgs) &&
+		(s.limitBytes <= 0 || s.pendingBytes+bytes <= s.limitBytes) &&
+		(s.capacity <= 0 || s.queued+msgs <= s.capacity)
 }
 
 // dropLocked counts a dropped message; 1 if it is the first since the last one
@@ -88,16 +108,16 @@ func (s *Subscription) dropLocked() int {
 	return 1
 }
 
-func (s *Subscription) enqueueLocked(m *Msg) {
+func (s *Subscription) enqueueLocked(r *msgRun) {
 	if s.last == nil {
-		s.first = m
+		s.first = r.first
 	} else {
-		s.last.next = m
+		s.last.next = r.first
 	}
-	s.last = m
-	s.queued++
-	s.pendingMsgs++
-	s.pendingBytes += len(m.Data)
+	s.last = r.last
+	s.queued += r.msgs
+	s.pendingMsgs += r.msgs
+	s.pendingBytes += r.bytes
 	s.peakMsgs = max(s.peakMsgs, s.pendingMsgs)
 	s.peakBytes = max(s.peakBytes, s.pendingBytes)
 	if s.slow {
@@ -120,28 +140,21 @@ func (s *Subscription) dequeueLocked() *Msg {
 	return m
 }
 
-// settleLocked ends the pending of a message that was handed over.
-func (s *Subscription) settleLocked(m *Msg) {
-	if s.ended == nil {
-		s.pendingMsgs--
-		s.pendingBytes -= len(m.Data)
-	}
-	for i := range s.barriers {
-		s.barriers[i].ahead--
-	}
-}
-
 // deliver is the delivery goroutine: it calls the handler for what is queued,
 // one message at a time, off every lock.
 func (s *Subscription) deliver() {
+	h := hands.Get().(*hand)
 	var t turn
-	for t = s.turn(nil); !t.idle; t = s.turn(t.msg) {
+	for t = s.turn(h); !t.idle; t = s.turn(h) {
 		if t.barrier != nil {
 			t.barrier.arrive()
-		} else {
-			s.handler(t.msg)
+			continue
+		}
+		for m := h.take(t.msgs); m != nil; m = h.take(t.msgs) {
+			s.handler(m)
 		}
 	}
+	hands.Put(h)
 	if t.over {
 		s.conn.subs.over(s)
 	}
@@ -150,26 +163,27 @@ func (s *Subscription) deliver() {
 
 // turn is what the delivery goroutine does next.
 type turn struct {
-	msg     *Msg     // give it to the handler
+	msgs    int      // give so many of its hand to the handler
 	barrier *barrier // arrive there
 	idle    bool     // end
 	over    bool     // and the subscription has had all it is going to get
 }
 
-// turn settles the message that the handler is done with and takes the next.
-func (s *Subscription) turn(done *Msg) turn {
+// turn settles the messages that the handler is done with and takes the next.
+func (s *Subscription) turn(h *hand) turn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if done != nil {
-		s.settleLocked(done)
+	if s.hand == h {
+		s.accountLocked(h, h.n, h.n)
+		s.hand = nil
 	}
 	if b := s.dueBarrierLocked(); b != nil {
 		return turn{barrier: b}
 	}
 	if s.ended == nil && !s.spentLocked() {
-		if next := s.dequeueLocked(); next != nil {
-			s.delivered++
-			return turn{msg: next}
+		if n := s.fillLocked(h); n > 0 {
+			s.hand = h
+			return turn{msgs: n}
 		}
 	}
 	s.working = false
@@ -182,7 +196,8 @@ func (s *Subscription) spentLocked() bool { return s.max > 0 && s.delivered >= s
 // pushChanLocked sends to the program's channel as far as there is room.
 func (s *Subscription) pushChanLocked(r *msgRun) outcome {
 	var out outcome
-	for m := r.first; m != nil && !s.spentLocked(); {
+	m := r.first
+	for m != nil && !s.spentLocked() {
 		next := m.next
 		m.next = nil
 		if offerMsg(s.ch, m) {
@@ -195,6 +210,7 @@ func (s *Subscription) pushChanLocked(r *msgRun) outcome {
 		}
 		m = next
 	}
+	unlink(m)
 	out.spent = s.spentLocked()
 	return out
 }
@@ -253,7 +269,8 @@ func (s *Subscription) popLocked() (m *Msg, over bool, err error) {
 	if m = s.dequeueLocked(); m == nil {
 		return nil, false, nil
 	}
-	s.settleLocked(m)
+	s.pendingMsgs--
+	s.pendingBytes -= len(m.Data)
 	s.delivered++
 	return m, s.overLocked(), nil
 }
@@ -298,17 +315,25 @@ func (s *Subscription) stopWaiting(w *nextWaiter) {
 // end makes the subscription stop for the given reason and discards its queue;
 // false if it had ended before.
 func (s *Subscription) end(reason error) bool {
+	discarded, ok := s.endQueue(reason)
+	unlink(discarded)
+	return ok
+}
+
+func (s *Subscription) endQueue(reason error) (discarded *Msg, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
-		return false
+		return nil, false
 	}
+	s.recallLocked()
 	s.ended = reason
+	discarded = s.first
 	s.first, s.last, s.queued = nil, nil, 0
 	s.pendingMsgs, s.pendingBytes = 0, 0
 	s.tellStatusLocked()
 	s.wakeLocked(len(s.waiters))
-	return true
+	return discarded, true
 }
 
 // remaining returns what a new session must be told: how many messages are
@@ -316,6 +341,7 @@ func (s *Subscription) end(reason error) bool {
 func (s *Subscription) remaining() (left uint64, spent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.bookLocked()
 	switch {
 	case s.max == 0:
 		return 0, false
@@ -332,6 +358,7 @@ func (s *Subscription) limit(max uint64) (spent bool, err error) {
 	if s.ended != nil {
 		return false, ErrBadSubscription
 	}
+	s.recallLocked()
 	s.max = max
 	return s.spentLocked(), nil
 }

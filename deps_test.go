@@ -15,8 +15,9 @@ var allowedDeps = []string{
 	"github.com/natsring/nats.go",
 	"github.com/nats-io/nuid",
 	"github.com/nats-io/nkeys",
-	"golang.org/x/crypto", // by nkeys
-	"golang.org/x/sys",    // by nkeys, through x/crypto
+	"github.com/coder/websocket", // ws and wss
+	"golang.org/x/crypto",        // by nkeys
+	"golang.org/x/sys",           // by nkeys, through x/crypto
 }
 
 func TestImportClosureDoesNotGrow(t *testing.T) {

@@ -205,13 +205,16 @@ func (nc *Conn) refusesSubs() bool {
 	return nc.draining != notDraining
 }
 
-// IsDraining reports whether the connection is draining.
+// IsDraining reports whether the connection is draining, in a Shutdown also while
+// there is no server.
 func (nc *Conn) IsDraining() bool {
 	switch nc.Status() {
 	case DRAINING_SUBS, DRAINING_PUBS:
 		return true
+	case CLOSED:
+		return false
 	}
-	return false
+	return nc.refusesSubs()
 }
 
 // Drain ends the subscription in order and returns at once: the server sends
@@ -275,6 +278,7 @@ func (s *Subscription) isDraining() bool {
 func (s *Subscription) served() {
 	s.mu.Lock()
 	s.drain = drainLast
+	s.bookLocked()
 	over := s.ended == nil && s.overLocked()
 	s.mu.Unlock()
 	if over {

@@ -268,6 +268,7 @@ func (o *outbox) abandon(reason error, keep bool) (left []*Msg) {
 	}
 	clear(o.ages)
 	o.resetLocked()
+	o.coolLocked()
 	return left
 }
 

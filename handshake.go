@@ -44,6 +44,7 @@ const (
 	stepDial    = "dialling"
 	stepInfo    = "waiting for INFO from"
 	stepTLS     = "TLS handshake with"
+	stepUpgrade = "WebSocket upgrade with"
 	stepConnect = "connecting to"
 	stepAnswer  = "waiting for the answer to CONNECT from"
 	stepRead    = "reading from"
@@ -114,10 +115,15 @@ func (c *connector) handshake(ctx context.Context, s *session, u *url.URL) error
 // meet takes INFO, before or behind the TLS handshake if there is one. What a
 // server, or somebody else, says in clear behind INFO is not looked at.
 func (c *connector) meet(s *session, u *url.URL) error {
-	if c.opts.TLSHandshakeFirst {
-		if err := c.secure(s, u); err != nil {
-			return err
-		}
+	begin := func(*session, *url.URL) error { return nil }
+	switch {
+	case isWebSocket(u):
+		begin = c.upgrade
+	case c.opts.TLSHandshakeFirst:
+		begin = c.secure
+	}
+	if err := begin(s, u); err != nil {
+		return err
 	}
 	in := lineReader{conn: s.conn}
 	if err := s.readInfo(&in); err != nil {
@@ -127,10 +133,13 @@ func (c *connector) meet(s *session, u *url.URL) error {
 	if c.opts.Nkey != "" && s.info.Nonce == "" {
 		return &connectError{s.name, stepConnect, ErrNkeysNotSupported}
 	}
+	s.rest = in.buf
+	if isWebSocket(u) {
+		return nil
+	}
 	if c.opts.Secure && !s.info.TLSRequired && !s.info.TLSAvailable {
 		return &connectError{s.name, stepConnect, ErrSecureConnWanted}
 	}
-	s.rest = in.buf
 	if s.secured || !c.opts.Secure && !s.info.TLSRequired {
 		return nil
 	}

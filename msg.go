@@ -6,6 +6,10 @@ import (
 )
 
 // Msg is a message, received or to be published.
+//
+// A received message is the program's, to keep and to change, Data included. Small
+// ones (up to 2 KiB, without headers) are allocated many at a time, so one that is
+// kept can hold up to 16 KiB of memory; larger ones hold what they need.
 type Msg struct {
 	// Subject it was, or is to be, published to.
 	Subject string
@@ -13,7 +17,7 @@ type Msg struct {
 	Reply string
 	// Header may be nil.
 	Header Header
-	// Data is the payload. A received message owns it.
+	// Data is the payload. No other message shares it.
 	Data []byte
 	// Sub is the subscription that received the message; nil on other messages.
 	Sub *Subscription

@@ -301,7 +301,7 @@ func TestNextMsgFromManyGoroutines(t *testing.T) {
 // must get it.
 func TestNextMsgPassesWakeUpOn(t *testing.T) {
 	t.Parallel()
-	s := &Subscription{kind: SyncSubscription}
+	s := &Subscription{conn: &Conn{}, kind: SyncSubscription}
 	quitter := &nextWaiter{ready: make(chan struct{}, 1)}
 	s.waiters = append(s.waiters, quitter)
 	result := make(chan error, 1)

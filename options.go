@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -107,6 +108,8 @@ type Options struct {
 	ReconnectJitter time.Duration
 	// ReconnectJitterTLS is the same for TLS connections.
 	ReconnectJitterTLS time.Duration
+	// ReconnectBackoffLeast and ReconnectBackoffMost make pauses that grow instead.
+	ReconnectBackoffLeast, ReconnectBackoffMost time.Duration
 	// Timeout is for dialling, and again for the handshake. 0: 2 s.
 	Timeout time.Duration
 	// DrainTimeout is how long subscriptions may take to drain. 0 or less: no time.
@@ -202,6 +205,14 @@ type Options struct {
 	AllowMultipathTCP *bool
 	// CustomDialer dials instead of Dialer.
 	CustomDialer CustomDialer
+	// Compression offers WebSocket servers to compress.
+	Compression bool
+	// ProxyPath is the path that is asked for on WebSocket servers, instead of the URL's.
+	ProxyPath string
+	// WebSocketConnectionHeaders are added to the HTTP request of a WebSocket connection.
+	WebSocketConnectionHeaders http.Header
+	// WebSocketConnectionHeadersHandler gives them for each attempt instead.
+	WebSocketConnectionHeadersHandler WebSocketHeadersHandler
 	// NoCallbacksAfterClientClose: Close by the program calls no handler.
 	NoCallbacksAfterClientClose bool
 	// RetryOnFailedConnect: Connect does not fail when no server is there; the

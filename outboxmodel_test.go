@@ -96,8 +96,11 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	if m.attached && m.heldSize >= max(int(m.limits.bytes), minWindow) {
 		return // it would wait for the writer, which is this goroutine
 	}
-	how := handling{}
-	err := m.box.publish("s", reply, hdr, data, &how)
+	how := handling{at: m.box.tail}
+	var err error
+	if m.accepted%2 == 0 || len(hdr) > 0 || !m.box.quick("s", reply, data) {
+		err = m.box.publish("s", reply, hdr, data, &how)
+	}
 	full := m.heldSize >= int(m.limits.bytes) || m.limits.msgs > 0 && len(m.held) >= int(m.limits.msgs)
 	switch {
 	case m.attached, !full && m.limits.bytes > 0:
@@ -395,6 +398,7 @@ func (m *outboxModel) check() {
 	stats.OldestAge = 0 // see TestOldestAge
 	require.Equal(m.t, m.want, stats)
 	require.Equal(m.t, deadBytesOf(b, b.sent), b.deadBytes, "dead bytes")
+	require.True(m.t, inRing(b, b.sent), "the cursor is in a chunk that was given back")
 	if b.given.listen {
 		require.EqualValues(m.t, m.want.Undelivered, m.told)
 	}
@@ -416,6 +420,16 @@ func (m *outboxModel) check() {
 	// A chunk holds at least its size less one small frame and the index.
 	bound := 2 + 2*total/(chunkBytes-wholeFrame)
 	require.LessOrEqual(m.t, chunks, bound, "chunks for %d bytes", total)
+}
+
+// inRing reports whether a cursor's chunk is held.
+func inRing(b *outbox, k cursor) bool {
+	for c := b.head; c != nil; c = c.next {
+		if c == k.c {
+			return true
+		}
+	}
+	return b.head == nil && k.c == nil
 }
 
 // deadBytesOf adds the dead frames up.

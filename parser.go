@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // parser decodes what the server sends. Bytes in, calls of sink out: it has no
@@ -69,31 +70,45 @@ func parseError(format string, args ...any) error {
 // feed parses the next bytes of the stream. After an error the stream cannot be
 // continued.
 func (p *parser) feed(b []byte) error {
+	_, err := p.parse(b, 0)
+	return err
+}
+
+// parse is feed for bytes of which a message or line that is cut at their end can be
+// left over, if that is at most carry bytes: the caller puts it in front of what
+// comes next.
+func (p *parser) parse(b []byte, carry int) (rest []byte, err error) {
 	for len(b) > 0 {
 		if p.need > 0 {
 			b = p.gather(b)
 			continue
 		}
 		if p.end != noEnd {
-			var err error
 			if b, err = p.finish(b); err != nil {
-				return err
+				return nil, err
 			}
 			continue
 		}
+		if rest, ok := p.quick(b); ok {
+			b = rest
+			continue
+		}
+		if len(b) <= carry && p.isCut(b, carry) {
+			return b, nil
+		}
 		end := bytes.IndexByte(b, '\n')
 		if end < 0 {
-			return p.keepLine(b)
+			return nil, p.keepLine(b)
 		}
 		line, err := p.wholeLine(b[:end])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if b, err = p.dispatch(line, b[end+1:]); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // keepLine keeps the part of a line that has come.
@@ -180,18 +195,42 @@ func (p *parser) message(op, arg, b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// room is where more of a large message under way can be read into; nil: there is
+// none, or too little of it is missing.
+func (p *parser) room() []byte {
+	left := p.need - len(p.payload)
+	if left < smallRead {
+		return nil
+	}
+	if len(p.payload) == cap(p.payload) {
+		p.payload = slices.Grow(p.payload, min(left, len(p.payload)))
+	}
+	return p.payload[len(p.payload):min(cap(p.payload), p.need, len(p.payload)+readSize)]
+}
+
+// filled takes n bytes that were read into the room.
+func (p *parser) filled(n int) {
+	p.payload = p.payload[:len(p.payload)+n]
+	p.passGathered()
+}
+
 // gather takes what belongs to the message under way, passes it on once it is
 // whole, and returns the rest.
 func (p *parser) gather(b []byte) []byte {
 	n := min(len(b), p.need-len(p.payload))
 	p.payload = append(p.payload, b[:n]...)
+	p.passGathered()
+	return b[n:]
+}
+
+// passGathered passes the message under way on if it is whole.
+func (p *parser) passGathered() {
 	if len(p.payload) == p.need {
 		payload := p.payload
 		p.need, p.payload = 0, nil
 		p.sink.message(&p.args, payload, true)
 		p.end = expectCR
 	}
-	return b[n:]
 }
 
 // payloadEnd says what of the line end behind a payload is still to come.

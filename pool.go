@@ -46,7 +46,8 @@ func (nc *Conn) ServerPool() []Server {
 // stays. Each entry is one URL; one that was in the pool keeps its number of
 // attempts. With an empty pool the connection is closed when it loses its server.
 //
-// Errors: ErrConnectionClosed, and those of URLs; the pool stays as it was then.
+// Errors: ErrConnectionClosed, and those of URLs, ErrMixingWebsocketSchemes among
+// them; the pool stays as it was then.
 func (nc *Conn) SetServerPool(servers []string) error {
 	if nc == nil {
 		return ErrInvalidConnection
@@ -75,7 +76,7 @@ func (p *serverPool) copies() []Server {
 // replace makes a new list. What was in the old one keeps its history, and the
 // current server stays current, in the list or not.
 func (p *serverPool) replace(urls []string) error {
-	fresh := serverPool{known: make(map[string]bool)}
+	fresh := serverPool{known: make(map[string]bool), scheme: p.scheme, settled: true, web: p.web}
 	for _, u := range urls {
 		if err := fresh.add(u, false); err != nil {
 			return err

@@ -3,14 +3,8 @@ package nats
 import (
 	"encoding/json"
 	"errors"
-	"sync"
 	"sync/atomic"
 )
-
-// readSize is how much is read at once.
-const readSize = 32 << 10
-
-var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // reader is the read loop of one session: socket, parser, subscriptions. The
 // lifecycle goroutine runs it; it never waits for the program.
@@ -19,11 +13,12 @@ type reader struct {
 	s      *session
 	parser parser
 
-	run     msgRun // of the last subscription, not handed over yet
-	sid     int64  // of run.sub
-	subject string // of the last message: it repeats more often than not
-	msgs    uint64 // since the last hand-over
-	bytes   uint64
+	run      msgRun // of the last subscription, not handed over yet
+	sid      int64  // of run.sub
+	slab     slab
+	subjects subjectCache
+	msgs     uint64 // since the last hand-over
+	bytes    uint64
 }
 
 // read runs until the session ends, and returns with its cause recorded.
@@ -33,28 +28,53 @@ func (nc *Conn) read(s *session) {
 	r.parser.maxPayload = max(minMaxPayload, int(min(s.info.MaxPayload, int64(maxFrame))))
 	err := r.feed(s.rest)
 	s.rest = nil
-	buf := readBuffers.Get().(*[readSize]byte)
-	defer readBuffers.Put(buf)
+	in := newInbuf()
 	for err == nil {
-		n, readErr := s.conn.Read(buf[:])
-		if n > 0 {
-			err = r.feed(buf[:n])
-		}
-		if err == nil {
-			err = readErr
-		}
+		err = r.once(&in)
 	}
 	s.fail(err, false)
 }
 
-// feed parses what one read brought and hands over what is left of it.
+// once reads once and parses what came.
+func (r *reader) once(in *inbuf) error {
+	if b := r.parser.room(); len(b) > 0 {
+		n, err := r.s.conn.Read(b)
+		if n > 0 {
+			r.parser.filled(n)
+			r.handOver()
+		}
+		return err
+	}
+	n, err := r.s.conn.Read(in.space())
+	if n <= 0 {
+		return err
+	}
+	b, keep := in.got(n)
+	rest, parseErr := r.parse(b, keep, carryMost)
+	in.next(n, rest, keep)
+	if parseErr != nil {
+		return parseErr
+	}
+	return err
+}
+
+// feed parses bytes that do not come from an inbuf.
 func (r *reader) feed(b []byte) error {
-	err := r.parser.feed(b)
+	_, err := r.parse(b, false, 0)
+	return err
+}
+
+// parse parses what one read brought and hands it over. It may leave something over:
+// see parser.parse. With keep the messages may keep b.
+func (r *reader) parse(b []byte, keep bool, carry int) (rest []byte, err error) {
+	r.slab.feed(b, keep)
+	rest, err = r.parser.parse(b, carry)
+	r.slab.feed(nil, false)
 	r.handOver()
 	if err != nil {
-		return &connectError{r.s.name, stepRead, errors.New(r.s.cred.hide(err.Error()))}
+		err = &connectError{r.s.name, stepRead, errors.New(r.s.cred.hide(err.Error()))}
 	}
-	return nil
+	return rest, err
 }
 
 // message builds the message and adds it to the run of its subscription.
@@ -68,15 +88,12 @@ func (r *reader) message(args *msgArgs, payload []byte, owned bool) {
 			return
 		}
 	}
-	if !owned {
-		payload = append([]byte(nil), payload...)
-	}
-	m := &Msg{
-		Subject:  r.subjectOf(args.subject),
-		Reply:    string(args.reply),
-		Data:     payload[args.header:],
-		Sub:      r.run.sub,
-		received: args.header,
+	m := r.slab.message(args, payload, owned)
+	m.Sub = r.run.sub
+	if m.Sub.mux != nil {
+		m.Subject = r.slab.text(args.subject) // there will not be another one like it
+	} else {
+		m.Subject = r.subjects.of(args.subject)
 	}
 	if args.header > 0 {
 		h, err := DecodeHeadersMsg(payload[:args.header])
@@ -86,13 +103,6 @@ func (r *reader) message(args *msgArgs, payload []byte, owned bool) {
 		m.Header = h
 	}
 	r.run.add(m)
-}
-
-func (r *reader) subjectOf(b []byte) string {
-	if string(b) != r.subject {
-		r.subject = string(b)
-	}
-	return r.subject
 }
 
 // handOver gives the gathered run to its subscription with one lock and one

@@ -37,7 +37,7 @@ func (nc *Conn) serve(s *session) loss {
 	nc.out.detach()
 	<-s.writer.done
 	lost := s.cause()
-	kept := nc.out.rewind(lost.blame())
+	kept := nc.out.rewind(s.blame())
 	nc.pings.lost(kept)
 	return lost
 }
@@ -100,6 +100,9 @@ func (o *outage) pause(servers int, opts *Options) time.Duration {
 	if opts.CustomReconnectDelayCB != nil {
 		return opts.CustomReconnectDelayCB(o.waits)
 	}
+	if opts.ReconnectBackoffLeast > 0 {
+		return backoff(opts.ReconnectBackoffLeast, opts.ReconnectBackoffMost, o.waits)
+	}
 	d := max(0, opts.ReconnectWait)
 	if jitter := opts.jitter(); jitter > 0 {
 		d += rand.N(jitter)
@@ -146,7 +149,7 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 	refused := refusedAs(err)
 	nc.mu.Lock()
 	switch {
-	case step == stepDial:
+	case step == stepDial || step == stepUpgrade:
 		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
 	case !nc.met.Load(): // nothing that was there has gone
 	case step == stepConnect || step == stepAnswer || step == stepTLS:

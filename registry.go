@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unsafe"
 )
 
 // registry holds the live subscriptions of a connection, and is where SUB and
@@ -293,6 +294,9 @@ func (nc *Conn) NumSubscriptions() int { return nc.subs.len() }
 // hasSpace reports whether a name has a character that would end it on the wire,
 // or a NUL, which is not worth finding out about.
 func hasSpace(s string) bool {
+	if !hasControl(unsafe.Slice(unsafe.StringData(s), len(s))) {
+		return false
+	}
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0) {
 			return true

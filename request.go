@@ -42,6 +42,7 @@ type requests struct {
 	sub     *Subscription
 	waiting map[string]*requestWaiter // by token
 	closed  bool
+	free    sync.Pool // of waiters; a connection's own: see timers
 }
 
 // requestWaiter is one request. Its channel gets at most one value, under
@@ -53,11 +54,11 @@ type requestWaiter struct {
 	sent  handling // of its publish
 }
 
-var requestWaiters = sync.Pool{New: func() any {
-	return &requestWaiter{reply: make(chan *Msg, 1)}
-}}
-
-func newRequests() *requests { return &requests{waiting: make(map[string]*requestWaiter)} }
+func newRequests() *requests {
+	r := &requests{waiting: make(map[string]*requestWaiter)}
+	r.free.New = func() any { return &requestWaiter{reply: make(chan *Msg, 1)} }
+	return r
+}
 
 // open registers a request and returns its reply subject. The first one makes
 // the subscription.
@@ -65,16 +66,16 @@ func (r *requests) open(nc *Conn) (*requestWaiter, string, error) {
 	if err := r.subscribe(nc); err != nil {
 		return nil, "", err
 	}
-	w := requestWaiters.Get().(*requestWaiter)
+	w := r.free.Get().(*requestWaiter)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		requestWaiters.Put(w)
+		r.free.Put(w)
 		return nil, "", ErrConnectionClosed
 	}
 	subject := ""
 	for {
-		subject = r.prefix + newToken()
+		subject = r.newSubject()
 		w.token = subject[len(r.prefix):]
 		if _, taken := r.waiting[w.token]; !taken {
 			break
@@ -123,14 +124,21 @@ func (r *requests) inbox(nc *Conn) string {
 	return r.prefix
 }
 
-func newToken() string {
-	var b [tokenLen]byte
+func newToken() string { return string(appendToken(make([]byte, 0, tokenLen))) }
+
+func appendToken(b []byte) []byte {
 	n := rand.Uint64()
-	for i := range b {
-		b[i] = tokenDigits[n%uint64(len(tokenDigits))]
+	for range tokenLen {
+		b = append(b, tokenDigits[n%uint64(len(tokenDigits))])
 		n /= uint64(len(tokenDigits))
 	}
-	return string(b[:])
+	return b
+}
+
+// newSubject returns a subject for one reply.
+func (r *requests) newSubject() string {
+	var room [64]byte
+	return string(appendToken(append(room[:0], r.prefix...)))
 }
 
 // reply hands a message of the shared subscription to its request. A reply whose
@@ -160,7 +168,7 @@ func (r *requests) finish(w *requestWaiter) (m *Msg, got bool) {
 		m, got = <-w.reply, true
 	}
 	r.mu.Unlock()
-	requestWaiters.Put(w)
+	r.free.Put(w)
 	return m, got
 }
 
@@ -203,8 +211,8 @@ func (nc *Conn) requestFor(timeout time.Duration, subject string, hdr, data []by
 	if nc == nil {
 		return nil, ErrInvalidConnection
 	}
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
+	timer := nc.timers.start(timeout)
+	defer nc.timers.stop(timer)
 	m, err := nc.request(subject, hdr, data, nil, timer.C)
 	if errors.Is(err, errNextDone) {
 		return nil, ErrTimeout
@@ -268,7 +276,7 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 		if nc.out.keep != nil && m != nil {
 			nc.out.spare(w.sent.at)
 		}
-		requestWaiters.Put(w)
+		nc.requests.free.Put(w)
 		return finalReply(m)
 	case <-done:
 	case <-timeout:

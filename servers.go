@@ -39,10 +39,23 @@ type serverPool struct {
 	known       map[string]bool // host:port ever seen
 	noRandomize bool
 	scheme      string // for addresses without one
+	settled     bool   // web is known
+	web         bool   // all servers are spoken to by WebSocket
 }
 
 // schemes that Connect takes. "tcp" is an old name of "nats".
-var schemes = []string{"nats", "tcp", "tls"}
+var schemes = []string{"nats", "tcp", "tls", "ws", "wss"}
+
+// defaultPort is the port of a URL without one.
+func defaultPort(scheme string) int {
+	switch scheme {
+	case "ws":
+		return 80
+	case "wss":
+		return 443
+	}
+	return DefaultPort
+}
 
 // parseServerURL reads "[scheme://][user:password@]host[:port]". Its errors show
 // no more of the URL than scheme and host.
@@ -68,7 +81,7 @@ func parseServerURL(s string) (*url.URL, error) {
 		return nil, urlError(u, "one server is wanted here, not a list")
 	}
 	if u.Port() == "" {
-		u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(DefaultPort))
+		u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(defaultPort(u.Scheme)))
 	}
 	if p, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || p == 0 {
 		return nil, urlError(u, "port %q is not in 1-65535", u.Port())
@@ -140,7 +153,29 @@ func (p *serverPool) add(s string, implicit bool) error {
 	if err != nil {
 		return err
 	}
+	if err := p.settle(u); err != nil {
+		return err
+	}
 	p.append(u, implicit)
+	return nil
+}
+
+// settle lets the first URL decide whether servers are spoken to by WebSocket, and
+// refuses another kind.
+func (p *serverPool) settle(u *url.URL) error {
+	web := isWebSocket(u)
+	switch {
+	case !p.settled:
+		p.web, p.settled = web, true
+		switch {
+		case web && p.scheme == "tls":
+			p.scheme = "wss"
+		case web:
+			p.scheme = u.Scheme
+		}
+	case web != p.web:
+		return ErrMixingWebsocketSchemes
+	}
 	return nil
 }
 
@@ -218,7 +253,7 @@ func (p *serverPool) discover(addrs []string) bool {
 	}
 	fresh := false
 	for _, addr := range addrs { // in the order in which they were told
-		u := told[withPort(addr)]
+		u := told[withPort(addr, defaultPort(p.scheme))]
 		if u == nil {
 			continue
 		}
@@ -247,12 +282,12 @@ func (s *server) inherit(from *server) {
 }
 
 // withPort is the form in which parseServerURL leaves an address.
-func withPort(addr string) string {
+func withPort(addr string, normal int) string {
 	if _, port, err := net.SplitHostPort(addr); err == nil && port != "" {
 		return addr
 	}
 	host := strings.Trim(strings.TrimSuffix(addr, ":"), "[]")
-	return net.JoinHostPort(host, strconv.Itoa(DefaultPort))
+	return net.JoinHostPort(host, strconv.Itoa(normal))
 }
 
 // maxTold is how many addresses of one INFO are looked at.

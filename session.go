@@ -44,16 +44,18 @@ type loss struct {
 }
 
 // blame is how far the message in the middle of which the session ended may be
-// the reason.
-func (l *loss) blame() int {
+// the reason. The writer has ended.
+func (s *session) blame() int {
+	err := s.cause().err
 	var v violation
 	switch {
-	case errors.As(l.err, &v):
+	case errors.As(err, &v):
 		return blameWord
-	case errors.Is(l.err, io.EOF):
-		return blameHangUp
-	case isBreak(l.err):
+	case isBreak(err), errors.Is(err, io.EOF) && isBreak(s.writer.err):
+		// A reset is told once: if the write was told, the read sees an end.
 		return blameBreak
+	case errors.Is(err, io.EOF):
+		return blameHangUp
 	}
 	return 0
 }

@@ -98,7 +98,7 @@ func TestShutdownWaitsForAServer(t *testing.T) {
 	publishAll(t, nc, 100)
 	done := make(chan error, 1)
 	go func() { done <- nc.Shutdown(withPatience(t)) }() // ends with the shutdown
-	soon(t, nc.refusesSubs, "not draining")
+	soon(t, nc.IsDraining, "not draining")
 	require.Empty(t, done)
 	close(up)
 	require.NoError(t, got(t, done, "shutdown"))
@@ -244,7 +244,7 @@ func TestShutdownJoinsAnother(t *testing.T) {
 	for range 2 {
 		go func() { done <- nc.Shutdown(withPatience(t)) }() // ends with the shutdown
 	}
-	soon(t, nc.refusesSubs, "not draining")
+	soon(t, nc.IsDraining, "not draining")
 	require.NoError(t, s.Start())
 	first, second := got(t, done, "first"), got(t, done, "second")
 	for _, err := range []error{first, second} {

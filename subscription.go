@@ -70,6 +70,7 @@ type Subscription struct {
 	max          uint64 // of AutoUnsubscribe; 0: none
 	slow         bool   // dropped since a message was last taken in or NextMsg told
 	working      bool   // the delivery goroutine runs
+	hand         *hand  // what it has taken out; nil: nothing
 	drain        drainPhase
 	refused      error // by the server; see PermissionErrOnSubscribe
 	barriers     []subBarrier
@@ -81,7 +82,12 @@ type Subscription struct {
 // nextWaiter is one NextMsg that found nothing. A value in ready means: look again.
 type nextWaiter struct{ ready chan struct{} }
 
-var nextWaiters = sync.Pool{New: func() any { return &nextWaiter{ready: make(chan struct{}, 1)} }}
+func (nc *Conn) nextWaiter() *nextWaiter {
+	if w, ok := nc.waiters.Get().(*nextWaiter); ok {
+		return w
+	}
+	return &nextWaiter{ready: make(chan struct{}, 1)}
+}
 
 // Type returns the kind of the subscription.
 func (s *Subscription) Type() SubscriptionType {
@@ -120,8 +126,8 @@ func (s *Subscription) NextMsg(timeout time.Duration) (*Msg, error) {
 	if timeout <= 0 {
 		return nil, ErrTimeout
 	}
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
+	timer := s.conn.timers.start(timeout)
+	defer s.conn.timers.stop(timer)
 	m, err := s.waitNext(nil, timer.C)
 	if errors.Is(err, errNextDone) {
 		return nil, ErrTimeout
@@ -178,8 +184,8 @@ func (s *Subscription) tryNext() (*Msg, error) {
 
 // waitNext takes a message, waiting until one of the two channels says stop.
 func (s *Subscription) waitNext(done <-chan struct{}, timeout <-chan time.Time) (*Msg, error) {
-	w := nextWaiters.Get().(*nextWaiter)
-	defer nextWaiters.Put(w)
+	w := s.conn.nextWaiter()
+	defer s.conn.waiters.Put(w)
 	for {
 		s.mu.Lock()
 		m, over, err := s.popLocked()
@@ -294,6 +300,7 @@ func (s *Subscription) Delivered() (int64, error) {
 	if s.ended != nil {
 		return -1, ErrBadSubscription
 	}
+	s.bookLocked()
 	return int64(s.delivered), nil
 }
 
@@ -324,6 +331,7 @@ func (s *Subscription) inspect(f func() error) error {
 	case s.kind == ChanSubscription:
 		return ErrTypeSubscription
 	}
+	s.bookLocked()
 	return f()
 }
 

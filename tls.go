@@ -25,9 +25,9 @@ func (o Options) withTLSDefaults() Options {
 // somewhere never does without.
 func (o *Options) secureBy(pool *serverPool) {
 	for _, s := range pool.list {
-		if s.url.Scheme == "tls" {
+		if s.url.Scheme == "tls" || s.url.Scheme == "wss" {
 			o.askTLS()
-			pool.scheme = "tls"
+			pool.scheme = s.url.Scheme
 		}
 	}
 }
@@ -135,9 +135,10 @@ func (c *secureConn) Close() error {
 // goodbye is how long a close waits for the socket to take the last record.
 const goodbye = 100 * time.Millisecond
 
-// tlsSocket is the socket under a TLS connection. TLS cannot go on behind a write
-// that took a part of a record, so what the writer does for a plain socket is done
-// here, below the records: a write that makes progress gets its time anew.
+// tlsSocket is the socket under a TLS connection, or under WebSocket frames. TLS
+// cannot go on behind a write that took a part of a record, so what the writer does for
+// a plain socket is done here, below the records: a write that makes progress gets its
+// time anew.
 //
 // What a failed write of the TLS connection says it took is what went out in whole
 // records. Of a record that the kernel took in part the server can read nothing.
@@ -177,8 +178,11 @@ func (c *tlsSocket) Write(b []byte) (int, error) {
 
 // established ends the handshake's deadline. From now on writes have the writer's.
 func (s *session) established(stall time.Duration) error {
-	if c, ok := s.conn.(*secureConn); ok {
+	switch c := s.conn.(type) {
+	case *secureConn:
 		c.socket.stall = stall
+	case *wsConn:
+		c.steady.stall = stall
 	}
 	return setDeadline(s.conn, time.Time{})
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/natsring/nats.go/internal/faultproxy"
 	"github.com/natsring/nats.go/internal/testserver"
 )
 
@@ -87,79 +86,6 @@ func TestFailedTLSWriteTellsWhatWasTaken(t *testing.T) {
 	}
 }
 
-// cutReplay lets a client buffer numbered messages of 1 kB, and cuts the replay over
-// TLS again and again, at bytes that have nothing to do with records or frames. It
-// returns once everything has been sent.
-func cutReplay(t *testing.T, messages int, opts ...Option) (nc *Conn, sub *Subscription, sockets *takenDialer) {
-	t.Helper()
-	certs := testserver.RunCerts(t)
-	s := testserver.Run(t, testserver.TLS(certs))
-	proxy := faultproxy.Run(t, s.Addr(), faultproxy.SocketBuffers(64<<10))
-	sub, err := connectTo(t, s.URL(), RootCAs(certs.CAFile)).SubscribeSync("foo")
-	require.NoError(t, err)
-	require.NoError(t, sub.conn.Flush())
-
-	lost, onLost := lossEvents()
-	back, onBack := connEvents()
-	gate := make(chan struct{})
-	open := sync.OnceFunc(func() { close(gate) })
-	t.Cleanup(open)
-	sockets = &takenDialer{dialer: &net.Dialer{Timeout: patience, Control: smallSendBuffer}}
-	opts = append(opts, onLost, quiet(), MaxReconnects(-1), ReconnectHandler(onBack), SetCustomDialer(sockets),
-		RootCAs(certs.CAFile), CustomReconnectDelay(func(int) time.Duration { <-gate; return 0 }))
-	nc = connectTo(t, proxy.URL(), opts...)
-	proxy.Live().Cut(faultproxy.RST)
-	got(t, lost, "loss")
-	for i := range messages {
-		require.NoError(t, nc.Publish("foo", numbered(i, 1000)))
-	}
-	cuts := []int64{150_000, 400_001, 777_777, 17_000, 1_000_003}
-	for i, at := range cuts {
-		proxy.Next().CutAfter(faultproxy.Up, at, faultproxy.RSTClient)
-		gate <- struct{}{}
-		soon(t, func() bool { return proxy.Stats().Accepted == i+2 && proxy.Last().Stats().Ended }, "cut")
-		// A server may still be busy with what an old connection brought when the
-		// next one is there already; then the order of the two is not ours to keep.
-		soon(t, func() bool { return s.NumClients() == 1 }, "the server is done with it")
-	}
-	open()
-	got(t, back, "reconnect")
-	require.Empty(t, lost, "cuts in the replay are the same outage")
-	require.NoError(t, nc.FlushTimeout(patience))
-	require.EqualValues(t, len(cuts)+1, nc.Stats().Reconnects)
-	return nc, sub, sockets
-}
-
-// In the end all is there, in order and once, but for what the kernel had taken when
-// the connection broke.
-func TestReplayOverTLSThatIsCutLosesNothingUnsent(t *testing.T) {
-	t.Parallel()
-	const messages = 6000
-	nc, sub, sockets := cutReplay(t, messages)
-	missing := receiveNumbered(t, sub, messages)
-	doubt := nc.BufferStats().InDoubt
-	t.Logf("%d of %d messages were with the kernel when a connection was cut, and never read; %d in doubt", missing, messages, doubt)
-	require.LessOrEqual(t, uint64(missing), doubt, "more is missing than what is said to be in doubt")
-	var cipher int64
-	for _, c := range sockets.conns {
-		cipher += c.taken.Load()
-	}
-	require.LessOrEqual(t, int64(nc.out.taken()), cipher, "counted as taken, and not with the kernel")
-}
-
-// With AtLeastOnce all of it is there.
-func TestReplayOverTLSThatIsCutLosesNothingWithAtLeastOnce(t *testing.T) {
-	t.Parallel()
-	const messages = 3000
-	_, sub, _ := cutReplay(t, messages, AtLeastOnce())
-	seen := make(map[int]bool)
-	for len(seen) < messages {
-		m, err := sub.NextMsg(patience)
-		require.NoError(t, err, "after %d messages", len(seen))
-		seen[numberOf(t, string(m.Data[:7]))] = true
-	}
-}
-
 // receiveNumbered takes numbered messages up to the last one. They must be in
 // order and none twice; it returns how many are missing.
 func receiveNumbered(t testing.TB, sub *Subscription, messages int) (missing int) {
@@ -173,56 +99,6 @@ func receiveNumbered(t testing.TB, sub *Subscription, messages int) (missing int
 		next = n + 1
 	}
 	return missing
-}
-
-// A server stops reading. TLS cannot go on behind that, so a new connection does;
-// nothing is lost but what the kernel had taken.
-func TestTLSServerThatStopsReadingLosesNothingUnsent(t *testing.T) {
-	t.Parallel()
-	const size, messages = 10_000, 1500
-	certs := testserver.RunCerts(t)
-	s := testserver.Run(t, testserver.TLS(certs))
-	proxy := faultproxy.Run(t, s.Addr())
-	sub, err := connectTo(t, s.URL(), RootCAs(certs.CAFile)).SubscribeSync("foo")
-	require.NoError(t, err)
-	require.NoError(t, sub.conn.Flush())
-	lost, onLost := lossEvents()
-	back, onBack := connEvents()
-	nc := connectTo(t, proxy.URL(), append(fast(), onLost, quiet(), ReconnectHandler(onBack), ReconnectJitter(0, 0),
-		RootCAs(certs.CAFile), ReconnectBufSize(64<<20), FlusherTimeout(300*time.Millisecond))...)
-	proxy.Live().StopReading(faultproxy.Up)
-	for i := range messages {
-		require.NoError(t, nc.Publish("foo", numbered(i, size)))
-	}
-	require.ErrorContains(t, got(t, lost, "loss"), "i/o timeout")
-	inKernel := int(nc.out.taken())
-	got(t, back, "reconnect")
-	require.NoError(t, nc.FlushTimeout(patience))
-	missing := receiveNumbered(t, sub, messages)
-	require.LessOrEqual(t, missing, inKernel/(size+len(fmt.Sprintf("PUB foo %d\r\n\r\n", size))))
-	require.LessOrEqual(t, uint64(missing), nc.BufferStats().InDoubt)
-}
-
-// A slow link is not a broken one, with TLS either: a batch that takes longer than
-// FlusherTimeout goes on as long as something of it is taken.
-func TestSlowTLSLinkIsNotLost(t *testing.T) {
-	t.Parallel()
-	const messages, size = 120, 10_000
-	certs := testserver.RunCerts(t)
-	s := testserver.Run(t, testserver.TLS(certs))
-	proxy := faultproxy.Run(t, s.Addr(), faultproxy.SocketBuffers(32<<10))
-	sub, err := connectTo(t, s.URL(), RootCAs(certs.CAFile)).SubscribeSync("foo")
-	require.NoError(t, err)
-	require.NoError(t, sub.conn.Flush())
-	lost, onLost := lossEvents()
-	nc := connectTo(t, proxy.URL(), append(fast(), onLost, quiet(), RootCAs(certs.CAFile), FlusherTimeout(500*time.Millisecond),
-		Dialer(&net.Dialer{Timeout: patience, Control: smallSendBuffer}))...)
-	proxy.Live().Throttle(faultproxy.Up, 800_000)
-	for i := range messages {
-		require.NoError(t, nc.Publish("foo", numbered(i, size)))
-	}
-	require.Zero(t, receiveNumbered(t, sub, messages))
-	require.Empty(t, lost)
 }
 
 // stingy is a socket that takes a few bytes until its write deadline has passed.

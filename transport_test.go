@@ -263,3 +263,15 @@ func TestUnreachable(t *testing.T) {
 type failingDialer struct{ err error }
 
 func (d failingDialer) Dial(string, string) (net.Conn, error) { return nil, d.err }
+
+// Compatibility 9.15: a name is looked up again for each attempt.
+func TestNamesAreResolvedForEachAttempt(t *testing.T) {
+	d := &dialLog{}
+	o := &Options{CustomDialer: d, Timeout: patience}
+	for _, addr := range []string{"10.0.0.1", "10.0.0.2"} {
+		nameServer(t, addr)
+		_, err := dial(t.Context(), o, "moving.natsring.example", "77")
+		require.Error(t, err)
+	}
+	require.Equal(t, []string{"tcp 10.0.0.1:77", "tcp 10.0.0.2:77"}, d.seen())
+}

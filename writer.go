@@ -19,6 +19,7 @@ type writer struct {
 	// fail tells the session why the socket is of no more use.
 	fail func(error)
 	done chan struct{}
+	err  error // why it ended, if a write failed; to be read once done is closed
 }
 
 // startWriter starts the writer's goroutine. The session owns it: it ends on
@@ -46,6 +47,7 @@ func (w *writer) run() {
 		n, err := w.write(&b)
 		w.box.advance(n)
 		if err != nil {
+			w.err = err
 			w.fail(err)
 			return
 		}

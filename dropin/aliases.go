@@ -8,6 +8,7 @@ package nats
 import (
 	"crypto/tls"
 	"net"
+	"net/http"
 	"time"
 
 	impl "github.com/natsring/nats.go"
@@ -95,6 +96,14 @@ func ClosedHandler(cb ConnHandler) Option {
 	return impl.ClosedHandler(cb)
 }
 
+// Compression offers a WebSocket server to compress (permessage-deflate, each message
+// by itself); without this option, and where the server does not take it up, nothing
+// is. Writes of less than 512 bytes are sent as they are. A connection that
+// compresses needs about 1.2 MB while it does. It changes nothing for other connections.
+func Compression(enabled bool) Option {
+	return impl.Compression(enabled)
+}
+
 // Conn is a connection to a NATS system: a handle that a program keeps over all
 // the sessions with all the servers that it may have. Its methods may be called
 // from any goroutine, handlers included, and never wait for a dial, a handshake
@@ -121,8 +130,8 @@ type ConnHandler = impl.ConnHandler
 //
 //	nats://127.0.0.1:4222, nats://user:password@example.com
 //
-// The scheme may be left out, as may be the port (4222). An empty url means
-// DefaultURL. Options are applied in order; nil ones are skipped.
+// The scheme (nats, tls, or ws and wss for WebSocket) may be left out, as may be the
+// port (4222; 80 for ws, 443 for wss). An empty url means DefaultURL. Options are applied in order; nil ones are skipped.
 //
 // Errors: what an Option refused, a URL that makes no sense, ErrNoServers if
 // nobody listens, or why the last server that was tried could not be used.
@@ -379,6 +388,10 @@ var ErrMaxPayload = impl.ErrMaxPayload
 // ErrMaxSubscriptionsExceeded means that the server refused a subscription for their number.
 var ErrMaxSubscriptionsExceeded = impl.ErrMaxSubscriptionsExceeded
 
+// ErrMixingWebsocketSchemes is returned by Connect and SetServerPool for a list
+// in which some servers are spoken to by WebSocket and others are not.
+var ErrMixingWebsocketSchemes = impl.ErrMixingWebsocketSchemes
+
 // ErrMsgNoReply is returned by Respond for a message without a reply subject.
 var ErrMsgNoReply = impl.ErrMsgNoReply
 
@@ -472,6 +485,9 @@ var ErrUserButNoSigCB = impl.ErrUserButNoSigCB
 
 // ErrUserInfoAlreadySet means that there is a handler for user and password, and one of them too.
 var ErrUserInfoAlreadySet = impl.ErrUserInfoAlreadySet
+
+// ErrWebSocketHeadersAlreadySet is returned by Connect for headers and a handler for them at once.
+var ErrWebSocketHeadersAlreadySet = impl.ErrWebSocketHeadersAlreadySet
 
 // ErrorHandler is called for errors that no call returns: slow consumers,
 // permission violations, refused credentials while reconnecting, failed writes.
@@ -576,6 +592,10 @@ func MaxReconnects(max int) Option {
 }
 
 // Msg is a message, received or to be published.
+//
+// A received message is the program's, to keep and to change, Data included. Small
+// ones (up to 2 KiB, without headers) are allocated many at a time, so one that is
+// kept can hold up to 16 KiB of memory; larger ones hold what they need.
 type Msg = impl.Msg
 
 // MsgHandler is called for each message of an asynchronous subscription, one
@@ -712,6 +732,14 @@ func PingInterval(t time.Duration) Option {
 	return impl.PingInterval(t)
 }
 
+// ProxyPath is the path that is asked for on every WebSocket server, those included
+// that a server tells of, instead of that of its URL: for a proxy that tells by the
+// path what is behind it. A "/" in front may be left out. It changes nothing for other
+// connections.
+func ProxyPath(path string) Option {
+	return impl.ProxyPath(path)
+}
+
 // PublishOpt changes what one publish does.
 type PublishOpt = impl.PublishOpt
 
@@ -720,6 +748,18 @@ const PullSubscription = impl.PullSubscription
 
 // RECONNECTING: the server was lost, another one is being looked for.
 const RECONNECTING = impl.RECONNECTING
+
+// ReconnectBackoff makes the pauses between passes through the servers grow, and
+// spreads the clients that have lost the same server: the n-th pause of an outage is
+// drawn at random between 0 and least*2^(n-1), but never more than most. It takes the
+// place of ReconnectWait and ReconnectJitter; CustomReconnectDelay wins over it.
+// Default: off. least must be positive and most at least as long, else ErrInvalidArg.
+//
+// Drawing from the whole range ("full jitter") is what spreads best:
+// https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+func ReconnectBackoff(least time.Duration, most time.Duration) Option {
+	return impl.ReconnectBackoff(least, most)
+}
 
 // ReconnectBufFilter asks f, while there is no server, whether a subject is to be
 // buffered. To one that is not, Publish returns ErrDisconnected. f runs in the
@@ -1036,6 +1076,27 @@ const Version = impl.Version
 // WatermarkCB is told that the reconnect buffer has passed its high watermark
 // (above), or that it has fallen back below the low one.
 type WatermarkCB = impl.WatermarkCB
+
+// WebSocketConnectionHeaders adds headers to the HTTP request with which a WebSocket
+// connection begins; "Host" replaces that of the URL.
+//
+// Error of Connect: ErrWebSocketHeadersAlreadySet if there is a handler for them.
+func WebSocketConnectionHeaders(headers http.Header) Option {
+	return impl.WebSocketConnectionHeaders(headers)
+}
+
+// WebSocketConnectionHeadersHandler asks cb for the headers for each attempt to
+// connect, on the goroutine that connects and under no lock. Its error fails the
+// attempt.
+//
+// Error of Connect: ErrWebSocketHeadersAlreadySet if there are fixed headers.
+func WebSocketConnectionHeadersHandler(cb WebSocketHeadersHandler) Option {
+	return impl.WebSocketConnectionHeadersHandler(cb)
+}
+
+// WebSocketHeadersHandler returns the headers of the HTTP request with which a
+// WebSocket connection begins.
+type WebSocketHeadersHandler = impl.WebSocketHeadersHandler
 
 // WriteBufferSize is kept for programs that set it, and changes nothing: there is
 // no write buffer beside the outbox, which ReconnectBufSize bounds, and nothing in

@@ -29,11 +29,6 @@ var pending = map[string][]string{
 		"Msg.NakWithDelay", "Msg.Term", "Subscription.ConsumerInfo", "Subscription.Fetch",
 		"Subscription.FetchBatch", "Subscription.InitialConsumerPending",
 	},
-	"WebSocket": {
-		"Compression", "ProxyPath", "WebSocketConnectionHeaders", "WebSocketConnectionHeadersHandler",
-		"WebSocketHeadersHandler", "Options.Compression", "Options.ProxyPath", "Options.WebSocketConnectionHeaders",
-		"Options.WebSocketConnectionHeadersHandler", "ErrWebSocketHeadersAlreadySet", "ErrMixingWebsocketSchemes",
-	},
 }
 
 // inScope tells whether an item of the incumbent's is of the core API.

@@ -27,6 +27,24 @@ func Websocket() Option {
 	}
 }
 
+// WebsocketTLS is Websocket with TLS by c's server certificate. The client port stays
+// without, unless TLS is there too.
+func WebsocketTLS(c *Certs) Option {
+	return func(o *server.Options) {
+		Websocket()(o)
+		o.Websocket.NoTLS = false
+		o.Websocket.TLSConfig = c.ServerConfig()
+	}
+}
+
+// WebsocketCompression is Websocket that compresses for clients that want it.
+func WebsocketCompression() Option {
+	return func(o *server.Options) {
+		Websocket()(o)
+		o.Websocket.Compression = true
+	}
+}
+
 // TLS makes the server require TLS with c's server certificate.
 func TLS(c *Certs) Option {
 	return func(o *server.Options) {

@@ -2,9 +2,11 @@ package testserver
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,6 +255,37 @@ func TestWebsocketPort(t *testing.T) {
 		require.Equal(t, s.WebsocketURL(), s.Server().WebsocketURL())
 		require.NoError(t, s.Restart())
 	}
+}
+
+// A websocket port with TLS, or with compression, is as it was asked for.
+func TestWebsocketPortOptions(t *testing.T) {
+	t.Parallel()
+	certs := RunCerts(t)
+	s := Run(t, WebsocketTLS(certs))
+	addr, ok := strings.CutPrefix(s.WebsocketURL(), "wss://")
+	require.True(t, ok)
+	conn, err := tls.Dial("tcp", addr, certs.ClientConfig())
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	connectRaw(t, s.Addr())
+
+	s = Run(t, WebsocketCompression())
+	addr, ok = strings.CutPrefix(s.WebsocketURL(), "ws://")
+	require.True(t, ok)
+	req, err := http.NewRequest(http.MethodGet, "http://"+addr, nil)
+	require.NoError(t, err)
+	for k, v := range map[string]string{"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key":        "MDEyMzQ1Njc4OWFiY2RlZg==",
+		"Sec-WebSocket-Extensions": "permessage-deflate; server_no_context_takeover; client_no_context_takeover"} {
+		req.Header.Set(k, v)
+	}
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	answer, err := transport.RoundTrip(req)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusSwitchingProtocols, answer.StatusCode)
+	require.Contains(t, answer.Header.Get("Sec-WebSocket-Extensions"), "permessage-deflate")
 }
 
 // fakeTB stands in for a *testing.T.

@@ -65,6 +65,9 @@ func (s *story) options(more ...nats.Option) []nats.Option {
 		}),
 		nats.ClosedHandler(func(nc *nats.Conn) {
 			known := nc.LastError()
+			if known == nats.ErrNoServers && nc.Opts.MaxReconnect > 2 {
+				known = nil // not exhausted: whether an attempt came before the end is chance
+			}
 			if known != nil && known != nats.ErrNoServers && known != nats.ErrDrainTimeout {
 				known = errors.New("another one")
 			}

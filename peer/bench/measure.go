@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/natsring/nats.go"
+
+	incumbentclient "github.com/natsring/nats.go/peer/bench/incumbent"
+	oursclient "github.com/natsring/nats.go/peer/bench/ours"
+)
+
+// sample is what one run of a scenario cost, for each operation.
+type sample struct {
+	Wall, CPU  float64 // ns; of the measuring process, not the server's
+	P50        float64 // ns, where single operations are measured
+	Allocs     float64
+	Bytes      float64 // heap and stacks, of idle things
+	Goroutines float64
+}
+
+func (e env) connect() (client, error) {
+	switch e.who {
+	case ours:
+		return oursclient.Connect(e.url)
+	case reliable:
+		return oursclient.Connect(e.url, nats.AtLeastOnce())
+	case incumbent:
+		return incumbentclient.Connect(e.url)
+	}
+	return nil, fmt.Errorf("no client %q", e.who)
+}
+
+// task is what a measuring process is told.
+type task struct {
+	Scenario, Who, URL string
+	N                  int
+}
+
+// runMeasure is the process that measures one scenario with one client.
+func runMeasure(text string) error {
+	var t task
+	if err := json.Unmarshal([]byte(text), &t); err != nil {
+		return err
+	}
+	for i := range scenarios {
+		if s := &scenarios[i]; s.name == t.Scenario {
+			got, err := s.measure(env{who: t.Who, url: t.URL, took: new([]time.Duration)}, t.N)
+			if err != nil {
+				return err
+			}
+			return json.NewEncoder(os.Stdout).Encode(got)
+		}
+	}
+	return fmt.Errorf("no scenario %q", t.Scenario)
+}
+
+func (s *scenario) measure(e env, n int) (sample, error) {
+	run, done, err := s.prepare(e, n)
+	if err != nil {
+		return sample{}, err
+	}
+	defer done()
+	before := look()
+	stop, err := profile(s.name, e.who)
+	if err != nil {
+		return sample{}, err
+	}
+	err = run()
+	wall, cpu := time.Since(before.at), cpuTime()-before.cpu
+	stop()
+	if err != nil {
+		return sample{}, err
+	}
+	per := func(x float64) float64 { return x / float64(n) }
+	got := sample{Wall: per(float64(wall)), CPU: per(float64(cpu))}
+	if k := len(*e.took); k > 0 {
+		got.P50 = float64((*e.took)[k/2])
+	}
+	after := mem(s.idle)
+	got.Allocs = per(float64(after.Mallocs) - float64(before.mem.Mallocs))
+	if s.idle {
+		used := func(m runtime.MemStats) float64 { return float64(m.HeapAlloc + m.StackInuse) }
+		got.Bytes = per(used(after) - used(before.mem))
+		got.Goroutines = per(float64(runtime.NumGoroutine() - before.goroutines))
+	}
+	return got, nil
+}
+
+// profileVar names a directory for processor profiles; empty: none are made.
+const profileVar = "BENCH_PROFILES"
+
+func profile(name, who string) (stop func(), err error) {
+	dir := os.Getenv(profileVar)
+	if dir == "" {
+		return func() {}, nil
+	}
+	file := strings.NewReplacer(" ", "_", ",", "").Replace(name + "-" + who + ".pprof")
+	f, err := os.Create(filepath.Join(dir, file))
+	if err != nil {
+		return nil, err
+	}
+	stop = func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}
+	return stop, pprof.StartCPUProfile(f)
+}
+
+// state is what is compared before and after.
+type state struct {
+	mem        runtime.MemStats
+	goroutines int
+	cpu        time.Duration
+	at         time.Time
+}
+
+func look() state {
+	s := state{mem: mem(true), goroutines: runtime.NumGoroutine()}
+	s.cpu, s.at = cpuTime(), time.Now()
+	return s
+}
+
+// mem counts the memory in use, after a collection if that is asked for.
+func mem(collect bool) (m runtime.MemStats) {
+	if collect {
+		runtime.GC()
+		runtime.GC() // pools keep their things over one
+	}
+	runtime.ReadMemStats(&m)
+	return m
+}
+
+// cpuTime is the processor time of this process so far.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

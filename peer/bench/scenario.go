@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// client is what both clients' packages offer.
+type client interface {
+	Close()
+	Publish(subjects []string, data []byte, n int) error
+	PublishFrom(goroutines int, subjects []string, data []byte, n int) error
+	PublishHeader(subject string, data []byte, n int) error
+	Async(subject string, copies, block int, more func()) (func(n int) error, error)
+	Sync(subject string, block int, more func()) (func(n int) error, error)
+	Chan(subject string, block, room int, more func()) (func(n int) error, error)
+	Send(subject string, data []byte) error
+	Respond(subject string) error
+	Request(subject string, data []byte, n, inFlight int) ([]time.Duration, error)
+	Idle(n int) error
+}
+
+// Who runs a scenario.
+const (
+	ours      = "ours"
+	reliable  = "ours, AtLeastOnce"
+	incumbent = "incumbent"
+	floor     = "floor"
+)
+
+// scenario is a row of the table. Its goals are ratios to the incumbent's, or for
+// the rows of idle things bytes; 0: there is none.
+type scenario struct {
+	name string
+	who  []string
+	n    int // operations at scale 1
+	// prepare connects, warms up and returns what is measured, and what undoes it.
+	prepare func(e env, n int) (run func() error, done func(), err error)
+	// real needs the nats-server rather than the stub.
+	real bool
+	// idle compares memory and goroutines instead of time.
+	idle bool
+
+	goal, stretch float64
+	allocs        float64 // the most per operation; negative: any
+	wallGoal      float64 // ratio of the median time of one operation
+}
+
+// env is what a scenario runs with.
+type env struct {
+	who  string
+	url  string
+	took *[]time.Duration // of single operations, where those are measured
+}
+
+var (
+	clients   = []string{ours, incumbent}
+	withFloor = []string{ours, incumbent, floor}
+)
+
+const (
+	anyAllocs  = -1
+	subject    = "bench.data"
+	outThere   = 3         // blocks of messages that are on their way at once
+	blockBytes = 4 << 20   // about what one block has
+	blockMsgs  = 16 * 1000 // at most
+)
+
+var scenarios = []scenario{
+	publish("publish 16 B", 16, 4_000_000, 0.35, 0.28, 0),
+	publish("publish 128 B", 128, 2_000_000, 0.45, 0.38, 0),
+	publish("publish 1 KiB", 1<<10, 600_000, 0.45, 0.40, 0),
+	publish("publish 64 KiB", 64<<10, 12_000, 0.70, 0.50, anyAllocs),
+	{name: "publish 128 B, 8 goroutines", who: clients, n: 2_000_000, goal: 0.80, stretch: 0.65, allocs: anyAllocs,
+		prepare: publisher(func(c client, n int) error {
+			return c.PublishFrom(8, []string{subject}, make([]byte, 128), n)
+		})},
+	{name: "publish 128 B, 1,000 subjects", who: clients, n: 2_000_000, allocs: anyAllocs,
+		prepare: publisher(func(c client, n int) error { return c.Publish(manySubjects(), make([]byte, 128), n) })},
+	{name: "publish 128 B, one header", who: clients, n: 1_000_000, allocs: anyAllocs,
+		prepare: publisher(func(c client, n int) error { return c.PublishHeader(subject, make([]byte, 128), n) })},
+	{name: "publish 128 B, AtLeastOnce", who: []string{reliable, incumbent}, n: 2_000_000, allocs: anyAllocs,
+		prepare: publisher(func(c client, n int) error { return c.Publish([]string{subject}, make([]byte, 128), n) })},
+	subscribe("subscribe async 16 B", "async", 1, 16, 2_000_000, 0.35, 0.25),
+	subscribe("subscribe async 128 B", "async", 1, 128, 1_500_000, 0.45, 0.30),
+	subscribe("subscribe async 1 KiB", "async", 1, 1<<10, 400_000, 0.60, 0.50),
+	subscribe("subscribe sync 128 B (NextMsg)", "sync", 1, 128, 1_000_000, 0.45, 0.35),
+	subscribe("subscribe chan 128 B", "chan", 1, 128, 1_000_000, 0.55, 0.45),
+	subscribe("subscribe async 128 B, 1,000 subscriptions", "async", 1000, 128, 640_000, 0, 0),
+	{name: "request, one at a time", who: clients, n: 5_000, real: true, goal: 0.60, stretch: 0.60,
+		wallGoal: 0.65, allocs: anyAllocs, prepare: requester(1)},
+	{name: "request, 64 in flight", who: clients, n: 100_000, real: true, goal: 0.50, stretch: 0.40,
+		allocs: anyAllocs, prepare: requester(64)},
+	{name: "idle async subscription", who: clients, n: 10_000, idle: true, goal: 500, allocs: anyAllocs,
+		prepare: idleSubs},
+	{name: "idle connection", who: clients, n: 300, idle: true, goal: 12_000, allocs: anyAllocs,
+		prepare: idleConns},
+}
+
+func publish(name string, size, n int, goal, stretch, allocs float64) scenario {
+	return scenario{name: name, who: withFloor, n: n, goal: goal, stretch: stretch, allocs: allocs,
+		prepare: func(e env, n int) (func() error, func(), error) {
+			if e.who == floor {
+				return floorPublish(e.url, size, n)
+			}
+			return publisher(func(c client, n int) error {
+				return c.Publish([]string{subject}, make([]byte, size), n)
+			})(e, n)
+		}}
+}
+
+func publisher(send func(c client, n int) error) func(e env, n int) (func() error, func(), error) {
+	return func(e env, n int) (func() error, func(), error) {
+		c, err := e.connect()
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() error { return send(c, n) }, c.Close, send(c, n/10)
+	}
+}
+
+func manySubjects() []string {
+	subjects := make([]string, 1000)
+	for i := range subjects {
+		subjects[i] = fmt.Sprintf("bench.data.%d", i)
+	}
+	return subjects
+}
+
+func floorPublish(url string, size, n int) (func() error, func(), error) {
+	r, err := dialRaw(url)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := repeat([]string{"PUB " + subject}, size, blockBytes)
+	return func() error { return r.publish(f, n) }, func() { r.conn.Close() }, r.publish(f, n/10)
+}
+
+func subscribe(name, kind string, copies, size, n int, goal, stretch float64) scenario {
+	s := scenario{name: name, who: withFloor, n: n, goal: goal, stretch: stretch, allocs: 0.2}
+	if copies > 1 {
+		s.who, s.allocs = clients, anyAllocs
+	}
+	s.prepare = func(e env, n int) (func() error, func(), error) {
+		block := max(min(blockMsgs, blockBytes/size, n/10)/copies, 1) * copies
+		run, done, err := consumer(e, kind, copies, size, block)
+		if err != nil {
+			return nil, nil, err
+		}
+		whole := func(n int) int { return max(n/block, 1) * block }
+		return func() error { return run(whole(n)) }, done, run(whole(n / 10))
+	}
+	return s
+}
+
+// consumer subscribes and has the stub send the first blocks.
+func consumer(e env, kind string, copies, size, block int) (run func(int) error, done func(), err error) {
+	w := wish{subject, block, size}
+	var more func()
+	if e.who == floor {
+		r, err := dialRaw(e.url)
+		if err != nil {
+			return nil, nil, err
+		}
+		text := w.String()
+		more = func() { _ = r.say(fmt.Sprintf("PUB %s %d\r\n%s\r\n", blastSubject, len(text), text)) }
+		length := len(repeat([]string{"MSG " + subject + " 1"}, size, 1).b)
+		run = func(n int) error { return r.consume(n, length, block, more) }
+		done, err = func() { r.conn.Close() }, r.say("SUB "+subject+" 1\r\n")
+		if err != nil {
+			return nil, nil, err
+		}
+	} else {
+		c, err := e.connect()
+		if err != nil {
+			return nil, nil, err
+		}
+		done = c.Close
+		more = func() { _ = c.Send(blastSubject, []byte(w.String())) }
+		switch kind {
+		case "async":
+			run, err = c.Async(subject, copies, block, more)
+		case "sync":
+			run, err = c.Sync(subject, block, more)
+		case "chan":
+			run, err = c.Chan(subject, block, (outThere+1)*block, more)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	for range outThere {
+		more()
+	}
+	return run, done, nil
+}
+
+// requester has the requests answered by another connection of the same client.
+func requester(inFlight int) func(e env, n int) (func() error, func(), error) {
+	return func(e env, n int) (func() error, func(), error) {
+		service, err := e.connect()
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := service.Respond(subject); err != nil {
+			return nil, nil, err
+		}
+		c, err := e.connect()
+		if err != nil {
+			return nil, nil, err
+		}
+		if _, err := c.Request(subject, make([]byte, 128), max(n/10, 1), inFlight); err != nil {
+			return nil, nil, err
+		}
+		run := func() (err error) {
+			*e.took, err = c.Request(subject, make([]byte, 128), n, inFlight)
+			slices.Sort(*e.took)
+			return err
+		}
+		return run, func() { c.Close(); service.Close() }, nil
+	}
+}
+
+func idleSubs(e env, n int) (func() error, func(), error) {
+	c, err := e.connect()
+	if err != nil {
+		return nil, nil, err
+	}
+	return func() error { return c.Idle(n) }, c.Close, nil
+}
+
+func idleConns(e env, n int) (func() error, func(), error) {
+	var all []client
+	run := func() error {
+		for range n {
+			c, err := e.connect()
+			if err != nil {
+				return err
+			}
+			all = append(all, c)
+		}
+		return nil
+	}
+	done := func() {
+		for _, c := range all {
+			c.Close()
+		}
+	}
+	return run, done, nil
+}
