@@ -115,10 +115,10 @@ func (c *boxCounters) proven(pos uint64) {
 // kernel had and nobody confirmed is in doubt, what is left is buffered. A
 // session that the program closed is not lost.
 func (c *boxCounters) sessionLost(o *outbox) {
+	if o.keep == nil {
+		c.inDoubt += c.sent - c.confirmed
+	}
 	if o.refuse != ErrConnectionClosed || !o.clean {
-		if o.keep == nil {
-			c.inDoubt += c.sent - c.confirmed
-		}
 		c.buffered += uint64(o.msgs - c.replayLeft)
 	}
 	c.confirmed = c.sent

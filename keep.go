@@ -33,6 +33,7 @@ type keeper struct {
 	armed   bool // alarm will make one due
 
 	stuck     uint64 // from when the last session broke
+	stuckFor  int    // sessions in a row that broke there again
 	carefulTo uint64 // up to here one message goes out at a time
 }
 
@@ -46,8 +47,11 @@ const (
 	// maxAsked bounds how many PINGs are out. With all of them out the writer goes
 	// on, and asks when the next PONG has come.
 	maxAsked = 64
-	// carefulSpan is how much is sent one message at a time when a session has
-	// broken twice without any progress: what one PING can have covered, twice.
+	// stuckMost is how many sessions in a row may break without any progress before
+	// the next one is careful. Links that break do that too, by chance.
+	stuckMost = 3
+	// carefulSpan is how much it then sends one message at a time: what one PING can
+	// have covered, twice.
 	carefulSpan = 2 * askBytes
 )
 
@@ -306,6 +310,21 @@ func (o *outbox) spare(pos uint64) {
 	if c, ok := o.keptLocked(pos); ok {
 		o.spareLocked(c)
 		o.count.released++
+		return
+	}
+	// The session may have ended since: then it waits to be sent again.
+	pos, ok := o.currentLocked(pos)
+	if !ok || o.keep == nil || o.last == nil || pos < o.sent.pos || pos >= o.keep.repeatTo || o.begunLocked(pos) {
+		return
+	}
+	if c, ok := o.sent.seek(pos); ok && c.c.frame(c.i).isHeld() {
+		o.killLocked(c)
+		o.count.released++
+		if o.state == boxDetached && !o.settling {
+			o.skipDeadLocked()
+			o.freeLocked()
+		}
+		o.releaseWaitersLocked()
 	}
 }
 

@@ -233,9 +233,6 @@ func (m *keepModel) spare(which int, reply bool) {
 		return
 	case reply:
 		m.box.spare(f.at)
-		if !begun { // sent in an earlier session: the reply came before the end of that
-			return
-		}
 		m.want.Confirmed++
 	default:
 		require.True(m.t, m.box.withdraw(f.at))

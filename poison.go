@@ -63,8 +63,12 @@ func (o *outbox) beCarefulLocked(blame int) {
 	if blame == 0 || o.sent.pos+uint64(o.part) == k.from.pos {
 		return
 	}
-	if k.from.pos == k.stuck || blame == blameWord {
+	if k.from.pos != k.stuck {
+		k.stuck, k.stuckFor = k.from.pos, 0
+	} else {
+		k.stuckFor++
+	}
+	if k.stuckFor >= stuckMost || blame == blameWord {
 		k.carefulTo = k.from.pos + carefulSpan
 	}
-	k.stuck = k.from.pos
 }
