@@ -131,7 +131,8 @@ type ConnHandler = impl.ConnHandler
 //	nats://127.0.0.1:4222, nats://user:password@example.com
 //
 // The scheme (nats, tls, or ws and wss for WebSocket) may be left out, as may be the
-// port (4222; 80 for ws, 443 for wss). An empty url means DefaultURL. Options are applied in order; nil ones are skipped.
+// port (4222; 80 for ws, 443 for wss). An empty url means DefaultURL. Options are
+// applied in order; nil ones are skipped.
 //
 // Errors: what an Option refused, a URL that makes no sense, ErrNoServers if
 // nobody listens, or why the last server that was tried could not be used.
