@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 func TestEveryScenarioRunsWithEveryClient(t *testing.T) {
 	t.Parallel()
-	rows, err := compare(regexp.MustCompile(""), 1, 0.001, io.Discard)
+	rows, err := compare(regexp.MustCompile(""), 1, 0.001, measureHere, io.Discard)
 	require.NoError(t, err)
 	require.Len(t, rows, len(scenarios))
 	text := document(rows, 1)
@@ -38,6 +38,17 @@ func TestEveryScenarioRunsWithEveryClient(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestMeasuringProcess(t *testing.T) {
+	t.Parallel()
+	rows, err := compare(regexp.MustCompile("^publish 16 B$"), 2, 0.001, measureApart, io.Discard)
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	for _, who := range withFloor {
+		require.Len(t, rows[0].samples[who], 2, who)
+	}
+	assert.NotContains(t, table(rows), "NaN")
 }
 
 func TestBothClientsRunTheSameCode(t *testing.T) {

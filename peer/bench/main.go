@@ -61,7 +61,7 @@ func runBench() error {
 	if err := os.Setenv(profileVar, *profiles); err != nil {
 		return err
 	}
-	rows, err := compare(pattern, *rounds, *scale, os.Stderr)
+	rows, err := compare(pattern, *rounds, *scale, measureApart, os.Stderr)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,8 @@ func runBench() error {
 }
 
 // compare runs the scenarios that match, round by round.
-func compare(only *regexp.Regexp, rounds int, scale float64, progress io.Writer) ([]row, error) {
+func compare(only *regexp.Regexp, rounds int, scale float64,
+	measure func(task) (sample, error), progress io.Writer) ([]row, error) {
 	stub, stopStub, err := serve("stub")
 	if err != nil {
 		return nil, err
@@ -99,7 +100,7 @@ func compare(only *regexp.Regexp, rounds int, scale float64, progress io.Writer)
 			for k := range r.who {
 				who := r.who[(k+round)%len(r.who)] // nobody is always the first
 				fmt.Fprintf(progress, "\r\033[Kround %d of %d: %s, %s", round+1, rounds, r.name, who)
-				got, err := measureApart(task{r.name, who, url, max(int(float64(r.n)*scale), 1)})
+				got, err := measure(task{r.name, who, url, max(int(float64(r.n)*scale), 1)})
 				if err != nil {
 					return nil, fmt.Errorf("%s, %s: %w", r.name, who, err)
 				}
@@ -153,6 +154,7 @@ func serve(role string) (url string, stop func(), err error) {
 	return strings.TrimSpace(line), stop, nil
 }
 
+// measureApart measures in a new process.
 func measureApart(t task) (got sample, err error) {
 	cmd, err := again("measure")
 	if err != nil {

@@ -50,16 +50,20 @@ func runMeasure(text string) error {
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
 		return err
 	}
+	got, err := measureHere(t)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(got)
+}
+
+func measureHere(t task) (sample, error) {
 	for i := range scenarios {
 		if s := &scenarios[i]; s.name == t.Scenario {
-			got, err := s.measure(env{who: t.Who, url: t.URL, took: new([]time.Duration)}, t.N)
-			if err != nil {
-				return err
-			}
-			return json.NewEncoder(os.Stdout).Encode(got)
+			return s.measure(env{who: t.Who, url: t.URL, took: new([]time.Duration)}, t.N)
 		}
 	}
-	return fmt.Errorf("no scenario %q", t.Scenario)
+	return sample{}, fmt.Errorf("no scenario %q", t.Scenario)
 }
 
 func (s *scenario) measure(e env, n int) (sample, error) {

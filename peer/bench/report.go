@@ -143,11 +143,22 @@ second connection of the same client in the measured process.
 Figures are for one operation, medians of %d rounds in which the clients take turns; "cpu" is the processor time, user and
 system, of the measured process. For requests the time is the median of single requests, of 64 in flight too. The columns
 "time" and "cpu" are the ratios ours to incumbent (medians of the rounds' ratios); "allocations" has both. Absolute
-figures move with the machine and with what else it does; the ratios are what the goals are about.
+figures move with the machine and with what else it does (at the end its load average was %s, of which this program alone
+makes about 2); the ratios are what the goals are about.
 
 %s`, time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS,
 		runtime.GOARCH, version("github.com/nats-io/nats.go"), version("github.com/nats-io/nats-server/v2"), rounds,
-		table(rows))
+		load(), table(rows))
+}
+
+// load is the machine's load average over a minute, where the system tells.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(b), " ")
+	return one
 }
 
 // version of a module that this program is built with.
