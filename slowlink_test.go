@@ -22,12 +22,12 @@ func (smallBuffers) Dial(network, addr string) (net.Conn, error) {
 	return conn, err
 }
 
-// overSlowLink connects to a server over a link of 1 MB/s, and subscribes beside it.
+// overSlowLink connects to a server over a link of 500 kB/s, and subscribes beside it.
 func overSlowLink(t *testing.T, opts ...Option) (nc *Conn, sub *Subscription) {
 	t.Helper()
 	s := testserver.Run(t)
 	p := faultproxy.Run(t, s.Addr(), faultproxy.SocketBuffers(8<<10))
-	p.All().Throttle(faultproxy.Up, 1_000_000)
+	p.All().Throttle(faultproxy.Up, 500_000)
 	sub, err := connectTo(t, s.URL()).SubscribeSync("foo")
 	require.NoError(t, err)
 	require.NoError(t, sub.conn.Flush())
@@ -39,12 +39,12 @@ func overSlowLink(t *testing.T, opts ...Option) (nc *Conn, sub *Subscription) {
 func TestCloseOnASlowLinkSendsEverything(t *testing.T) {
 	t.Parallel()
 	nc, sub := overSlowLink(t)
-	nc.setHandler(func(o *Options) { o.Timeout = 300 * time.Millisecond }) // what Close goes by
-	for i := range 90 {
+	nc.setHandler(func(o *Options) { o.Timeout = 900 * time.Millisecond }) // what Close goes by
+	for i := range 120 {
 		require.NoError(t, nc.Publish("foo", payloadOf(i, 10_000)))
 	}
 	nc.Close()
-	for i := range 90 {
+	for i := range 120 {
 		m, err := sub.NextMsg(patience)
 		require.NoError(t, err, i)
 		require.Equal(t, payloadOf(i, 10_000), m.Data)
