@@ -34,7 +34,6 @@ type outbox struct {
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	refuse   error // why nothing is taken any more, once closed
-	clean    bool  // closed behind a session that has sent everything
 	bytes    int64 // of the live publishes between sent and tail
 	msgs     int64 // how many those are
 	dead     int   // dead frames between sent and tail
@@ -138,6 +137,9 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 	o.stats.OutMsgs++
 	o.stats.OutBytes += uint64(len(hdr) + len(data))
 	if drop {
+		if how != nil {
+			how.at = noPosition // there is nothing to withdraw
+		}
 		o.dropNewLocked(size, subject, reply, hdr, data)
 		return nil
 	}
@@ -480,14 +482,6 @@ func (o *outbox) close(err error) {
 		o.refuse = err
 	}
 	o.releaseWaitersLocked()
-}
-
-// endClean notes whether a session has sent everything: then nothing is in doubt when
-// the program ends it.
-func (o *outbox) endClean() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.clean = o.state == boxAttached && !o.pendingLocked() && (o.keep == nil || o.keep.msgs == 0)
 }
 
 // drained returns a channel that is closed once nothing is left to send, or to be

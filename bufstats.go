@@ -38,8 +38,8 @@ type BufferStats struct {
 	// Purged counts what PurgeBuffer has handed back.
 	Purged uint64
 	// InDoubt counts the messages that the operating system had taken and that
-	// no answer of the server covered when the connection broke. It is an upper
-	// bound of what has been lost. With AtLeastOnce nothing is in doubt.
+	// no answer of the server covered when the connection broke or was closed. It is
+	// an upper bound of what has been lost. With AtLeastOnce nothing is in doubt.
 	InDoubt uint64
 	// Confirmed counts, with AtLeastOnce, the messages that the server has
 	// processed, and Repeated how often one was sent again because it was not
@@ -112,15 +112,13 @@ func (c *boxCounters) proven(pos uint64) {
 }
 
 // sessionLost settles the account of a session whose writer has ended: what the
-// kernel had and nobody confirmed is in doubt, what is left is buffered. A
-// session that the program closed is not lost.
+// kernel had and nobody confirmed is in doubt, what is left is buffered. That is so
+// for a session that the program closed, too.
 func (c *boxCounters) sessionLost(o *outbox) {
 	if o.keep == nil {
 		c.inDoubt += c.sent - c.confirmed
 	}
-	if o.refuse != ErrConnectionClosed || !o.clean {
-		c.buffered += uint64(o.msgs - c.replayLeft)
-	}
+	c.buffered += uint64(o.msgs - c.replayLeft)
 	c.confirmed = c.sent
 	c.replayLeft, c.pings = 0, nil
 }

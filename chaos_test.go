@@ -291,7 +291,7 @@ func (c *chaos) prove(ctx context.Context) {
 		for i := range p.upTo {
 			p.upTo[i] = int(c.pubs[i].returned.Load())
 		}
-		w := c.nc.pings.flush()
+		w := c.nc.pings.flush(true)
 		doubt, settled := c.doubt()
 		p.doubt = doubt
 		select {

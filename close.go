@@ -103,7 +103,6 @@ func (nc *Conn) drainOut(patience time.Duration) {
 	for last := nc.out.taken(); ; {
 		select {
 		case <-empty:
-			nc.out.endClean()
 			return
 		case <-limit.C:
 			return

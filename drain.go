@@ -151,7 +151,7 @@ func (nc *Conn) drainThese(ctx context.Context, want func(*Subscription) bool) e
 // was told to end, before the PING of w.
 func (nc *Conn) awaitServed(ctx context.Context, w *flushWaiter) error {
 	for {
-		if w.durable {
+		if w.early {
 			// There was no server, and the next one is not told of them.
 			nc.pings.cancel(w)
 			return ctx.Err()
@@ -161,7 +161,7 @@ func (nc *Conn) awaitServed(ctx context.Context, w *flushWaiter) error {
 			if !errors.Is(err, ErrMsgsGivenUp) {
 				return nil // answered; or lost, with all it might have sent
 			}
-			w = nc.pings.flush()
+			w = nc.pings.flush(false)
 		case <-ctx.Done():
 			nc.pings.cancel(w)
 			return ctx.Err()
@@ -308,7 +308,7 @@ func (g *registry) drain(p *pings, want func(*Subscription) bool) ([]*Subscripti
 	if len(subs) == 0 {
 		return nil, nil
 	}
-	return subs, p.flush()
+	return subs, p.flush(false)
 }
 
 // refuseNew makes add return ErrConnectionDraining from now on.

@@ -405,3 +405,33 @@ func TestDrainSubsEndsWithItsContext(t *testing.T) {
 	cancel(stop)
 	require.ErrorIs(t, got(t, done, "the end"), context.Canceled)
 }
+
+// Also with AtLeastOnce, where flushes outlive sessions, a subscription that drains
+// takes what the server had under way for it.
+func TestDrainWithAtLeastOnceTakesWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	release, asked := make(chan struct{}), make(chan struct{})
+	srv := scripted(t, func(p *peerConn) {
+		if _, ok := p.welcome(); !ok {
+			return
+		}
+		p.serve(func(f wireFrame) {
+			if f.op == "UNSUB" {
+				close(asked)
+				<-release
+				p.say("MSG foo 1 1\r\nx\r\n")
+			}
+		})
+	})
+	nc := connectTo(t, srv.url(), AtLeastOnce())
+	handled := make(chan string, 1)
+	sub, err := nc.Subscribe("foo", func(m *Msg) { handled <- string(m.Data) })
+	require.NoError(t, err)
+	require.NoError(t, nc.Flush())
+	require.NoError(t, sub.Drain())
+	got(t, asked, "UNSUB")
+	require.True(t, sub.IsValid(), "the server has not answered yet")
+	close(release)
+	require.Equal(t, "x", got(t, handled, "the message that was under way"))
+	soon(t, func() bool { return !sub.IsValid() }, "the end")
+}

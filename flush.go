@@ -39,10 +39,13 @@ type flushWaiter struct {
 	// durable: it outlives the loss of a session, because it began without one,
 	// or because all is kept until it is confirmed.
 	durable bool
+	early   bool // began without a session
 }
 
-// flush registers a waiter for the PONG behind everything appended so far.
-func (p *pings) flush() *flushWaiter {
+// flush registers a waiter for the PONG behind everything appended so far. With
+// outlast it outlives the session where all is kept until it is confirmed; what
+// begins without a session outlives that in any case.
+func (p *pings) flush(outlast bool) *flushWaiter {
 	w := &flushWaiter{done: make(chan error, 1)}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,9 +55,9 @@ func (p *pings) flush() *flushWaiter {
 	}
 	p.collectLocked()
 	w.from, w.upTo = p.box.unsentFrom(), p.box.tailPos()
-	w.durable = p.box.keep != nil
+	w.durable = outlast && p.box.keep != nil
 	if !p.appendLocked(true, w) {
-		w.durable = true
+		w.durable, w.early = true, true
 		p.parked = append(p.parked, w)
 	}
 	return w
@@ -251,7 +254,7 @@ func (nc *Conn) flush(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w := nc.pings.flush()
+	w := nc.pings.flush(true)
 	select {
 	case err := <-w.done:
 		return err

@@ -238,18 +238,18 @@ func TestPingsLost(t *testing.T) {
 		{"begun in the session", func(box *outbox, p *pings) *flushWaiter {
 			box.attach(nil, nil, nil)
 			p.resume()
-			return p.flush()
+			return p.flush(true)
 		}, ErrConnectionClosed},
 		{"begun before it, nothing sent", func(box *outbox, p *pings) *flushWaiter {
 			msg(box)
-			w := p.flush()
+			w := p.flush(true)
 			box.attach(nil, nil, nil)
 			p.resume()
 			return w
 		}, nil},
 		{"begun before it, sent and unconfirmed", func(box *outbox, p *pings) *flushWaiter {
 			msg(box)
-			w := p.flush()
+			w := p.flush(true)
 			box.attach(nil, nil, nil)
 			p.resume()
 			takeAll(box)
@@ -259,16 +259,16 @@ func TestPingsLost(t *testing.T) {
 			msg(box)
 			box.attach(nil, nil, nil)
 			p.resume()
-			p.flush()
+			p.flush(true)
 			box.detach()
 			p.lost(box.rewind(0))
-			w := p.flush()
+			w := p.flush(true)
 			msg(box) // behind the flush, so of no concern to it
 			box.attach(nil, nil, nil)
 			return w
 		}, nil},
 		{"nothing was unsent", func(box *outbox, p *pings) *flushWaiter {
-			w := p.flush()
+			w := p.flush(true)
 			box.attach(nil, nil, nil)
 			p.resume()
 			takeAll(box)
@@ -303,7 +303,7 @@ func TestNothingIsBufferedAfterAFlush(t *testing.T) {
 	box.attach(nil, nil, nil)
 	p.resume()
 	require.NoError(t, box.publish("s", "", nil, []byte("before"), nil))
-	w := p.flush()
+	w := p.flush(true)
 	require.NoError(t, box.publish("s", "", nil, []byte("behind"), nil))
 	var b batch
 	require.True(t, box.take(&b))
@@ -321,7 +321,7 @@ func TestUnaskedPongIsIgnored(t *testing.T) {
 	box.attach(nil, nil, nil)
 	p.resume()
 	p.pong()
-	w := p.flush()
+	w := p.flush(true)
 	require.Empty(t, w.done)
 	p.pong()
 	require.NoError(t, got(t, w.done, "result"))

@@ -90,3 +90,17 @@ func TestWithdraw(t *testing.T) {
 	require.Len(t, wire, next)
 	require.False(t, box.withdraw(at[200]), "long gone")
 }
+
+// A request that was dropped as it came has nothing to withdraw: least of all the
+// message that was published first.
+func TestDroppedRequestWithdrawsNothing(t *testing.T) {
+	t.Parallel()
+	box := newOutbox(boxLimits{bytes: 1 << 20, msgs: 1, overflow: OverflowDropNewest}, new(Statistics))
+	require.NoError(t, box.publish("first", "", nil, nil, nil))
+	how := handling{}
+	require.NoError(t, box.publish("request", "reply", nil, nil, &how))
+	require.EqualValues(t, 1, box.bufferStats().Dropped)
+	require.False(t, box.withdraw(how.at))
+	require.Equal(t, 1, box.bufferStats().Msgs)
+	require.Zero(t, box.bufferStats().Withdrawn)
+}
