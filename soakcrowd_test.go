@@ -3,7 +3,9 @@ package nats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -40,8 +42,9 @@ type soakConn struct {
 	mu                 sync.Mutex
 	met                bool // there was a first server
 	lost, back, closed int
-	broken             bool // a loss had a cause
-	disorder           int  // events that cannot follow the one before
+	broken             bool     // a loss had a cause
+	disorder           int      // events that cannot follow the one before
+	trail              []string // the last of them
 }
 
 func (c *soakConn) told() (lost, back, closed, disorder int) {
@@ -51,13 +54,25 @@ func (c *soakConn) told() (lost, back, closed, disorder int) {
 }
 
 // note counts an event; legal says of the counters before it whether it can come.
-func (c *soakConn) note(legal func() bool, count *int) {
+func (c *soakConn) note(event string, legal func() bool, count *int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.trailLocked(event)
 	if c.closed > 0 || !legal() {
 		c.disorder++
 	}
 	*count++
+}
+
+// trailLocked keeps the last events, for the message of a failure.
+func (c *soakConn) trailLocked(event string) {
+	c.trail = append(c.trail[max(len(c.trail)-20, 0):], event)
+}
+
+func (c *soakConn) trailed() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.trail)
 }
 
 // options note all that a connection tells of itself: a loss and a return take turns,
@@ -69,19 +84,20 @@ func (c *soakConn) options() []Option {
 		ConnectHandler(func(*Conn) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
+			c.trailLocked("met")
 			if c.met || c.closed > 0 {
 				c.disorder++
 			}
 			c.met = true
 		}),
 		DisconnectErrHandler(func(_ *Conn, err error) {
-			c.note(up, &c.lost)
+			c.note(fmt.Sprintf("lost (%v)", err), up, &c.lost)
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.broken = c.broken || err != nil
 		}),
-		ReconnectHandler(func(*Conn) { c.note(down, &c.back) }),
-		ClosedHandler(func(*Conn) { c.note(func() bool { return !c.met || down() }, &c.closed) }),
+		ReconnectHandler(func(*Conn) { c.note("back", down, &c.back) }),
+		ClosedHandler(func(*Conn) { c.note("closed", func() bool { return !c.met || down() }, &c.closed) }),
 		quiet(),
 	}
 }
@@ -211,7 +227,7 @@ func (c *soakCrowd) settle(t *testing.T) {
 		soon(t, func() bool { return s.nc.IsConnected() && s.nc.FlushTimeout(patience) == nil }, "not back")
 		soon(t, func() bool { lost, back, _, _ := s.told(); return lost == back }, "not told of all losses and returns")
 		_, _, closed, disorder := s.told()
-		require.Zero(t, disorder, "events in an impossible order")
+		require.Zero(t, disorder, "events in an impossible order: %v", s.trailed())
 		require.Zero(t, closed, "closed")
 	}
 	soon(t, func() bool { return c.pub.IsConnected() && c.pub.FlushTimeout(patience) == nil }, "not back")
@@ -222,7 +238,7 @@ func (c *soakCrowd) settle(t *testing.T) {
 		r.nc.requests.mu.Lock()
 		require.Empty(t, r.nc.requests.waiting, "requests that nobody waits for")
 		r.nc.requests.mu.Unlock()
-		require.Zero(t, r.nc.BufferStats().Msgs)
+		soon(t, func() bool { return r.nc.BufferStats().Msgs == 0 }, "requester %d: something is left in the buffer", i)
 	}
 	c.settleHearers(t)
 }
@@ -233,7 +249,7 @@ func (c *soakCrowd) end(t *testing.T) {
 		s.nc.Close()
 		soon(t, func() bool { _, _, closed, _ := s.told(); return closed == 1 }, "not told of the end")
 		lost, back, _, disorder := s.told()
-		assert.Zero(t, disorder, "events in an impossible order")
+		assert.Zero(t, disorder, "events in an impossible order: %v", s.trailed())
 		assert.Equal(t, lost, back+1)
 		c.samples.count("reconnects of the crowd", back)
 	}

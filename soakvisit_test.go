@@ -116,7 +116,7 @@ func (v *soakVisitor) leave() {
 func (v *soakVisitor) check() {
 	_, _, closed, disorder := v.soakConn.told()
 	assert.Equal(v.t, 1, closed, "closed")
-	assert.Zero(v.t, disorder, "events in an impossible order")
+	assert.Zero(v.t, disorder, "events in an impossible order: %v", v.trailed())
 	assert.True(v.t, v.nc.IsClosed())
 	assert.ErrorIs(v.t, v.nc.Publish("foo", nil), ErrConnectionClosed)
 	soon(v.t, func() bool { return v.ends.Load() == 1 }, "the subscription's closed handler was not called")

@@ -27,6 +27,7 @@ type result struct {
 	Kind, Mode        string
 	For               time.Duration
 	Rate              int
+	Seed              uint64
 	Accepted, Refused int
 	Lost              int
 	Excused           int // of Lost, what a server had confirmed and died with
@@ -178,7 +179,7 @@ func eventually(ok func() bool) bool {
 
 func (x *cell) result(stuck bool) result {
 	r := result{
-		Kind: x.kind, Mode: x.m.name, For: x.l.For, Rate: x.l.Rate, Stuck: stuck,
+		Kind: x.kind, Mode: x.m.name, For: x.l.For, Rate: x.l.Rate, Seed: x.l.Seed, Stuck: stuck,
 		Accepted: x.accepted, Refused: x.refused, Longest: x.longest,
 		Lost: x.missing(x.accepted), Excused: x.missing(min(x.confirmed, x.accepted)),
 		Sessions: x.sessions.count(),

@@ -19,6 +19,8 @@ type client struct {
 	confirmed func() uint64 // messages that the server has confirmed; nil: nobody knows
 }
 
+const streamMode = "AtLeastOnce into a stream"
+
 // mode is a client in one of its modes.
 type mode struct {
 	name    string
@@ -34,7 +36,7 @@ var modes = []mode{
 	{name: "AtLeastOnce", keeps: true, connect: func(url string) (client, error) {
 		return connectRing(url, ring.AtLeastOnce())
 	}},
-	{name: "AtLeastOnce into a stream", keeps: true, stream: true, connect: func(url string) (client, error) {
+	{name: streamMode, keeps: true, stream: true, connect: func(url string) (client, error) {
 		return connectRing(url, ring.AtLeastOnce(), ring.MsgIDHeader())
 	}},
 }

@@ -69,7 +69,7 @@ func run() error {
 	if len(done) < len(kinds())*len(modes) {
 		return nil
 	}
-	return os.WriteFile(*out, []byte(document(l, done)), 0o644)
+	return os.WriteFile(*out, []byte(document(done)), 0o644)
 }
 
 // measure runs the cells that match, one after the other.

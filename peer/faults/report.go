@@ -37,7 +37,16 @@ func (r result) lost() string {
 func (r result) perSession() float64 { return float64(r.Lost) / float64(max(r.Sessions-1, 1)) }
 
 // document is docs/FAULTS.md.
-func document(l load, all []result) string {
+func document(all []result) string {
+	var l load
+	for _, r := range all {
+		if l.For = r.For; r.Mode == streamMode {
+			l.StreamRate = r.Rate
+		} else {
+			l.Rate = r.Rate
+		}
+		l.Seed = r.Seed
+	}
 	return fmt.Sprintf(`# Faults
 
 Made by `+"`go run ./faults`"+` in `+"`peer`"+` on %s, with %s on %d processors (%s), %s/%s; nats-server %s, and as the
