@@ -72,7 +72,8 @@ func (nc *Conn) shut(e ending) {
 		nc.callUndelivered() // whoever else was about to may come too late
 	}
 	if !e.silent {
-		if s != nil || e.lost {
+		// A session that was not announced belongs to an outage that was told.
+		if s != nil && s.announced.Load() || e.lost {
 			nc.postDisconnectedLocked(nil)
 		}
 		nc.postConnLocked(nc.Opts.ClosedCB)

@@ -54,7 +54,7 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 	if lost.fatal || !nc.Opts.AllowReconnect && !lost.forced || nc.draining == drainOrClose {
 		nc.state.move(DISCONNECTED)
 		nc.mu.Unlock()
-		nc.shut(ending{lost: true, err: lost.err})
+		nc.shut(ending{lost: s.announced.Load(), err: lost.err})
 		return false
 	}
 	defer nc.mu.Unlock()
