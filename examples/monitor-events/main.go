@@ -39,7 +39,9 @@ func run(w io.Writer) error {
 	}
 	defer cluster.Close()
 	s0, s1 := cluster.Servers[0], cluster.Servers[1]
-	s1.Stop() // it joins later
+	if err := demo.Leave(cluster, s1); err != nil { // it joins later
+		return err
+	}
 	events := make(chan string, 20)
 	nc, err := nats.Connect(s0.URL(), nats.ReconnectWait(20*time.Millisecond),
 		nats.DiscoveredServersHandler(func(nc *nats.Conn) {

@@ -8,8 +8,8 @@
 // Output:
 //
 //	asked, with an inbox for answers: _INBOX.…
-//	answer: 9 o'clock here in london
-//	answer: 10 o'clock here in paris
+//	answer: 09:00 in london
+//	answer: 10:00 in paris
 package main
 
 import (
@@ -43,9 +43,9 @@ func run(w io.Writer) error {
 	}
 	defer nc.Close()
 
-	for _, clock := range []struct{ hour, city string }{{"9", "london"}, {"10", "paris"}} {
+	for _, clock := range []struct{ hour, city string }{{"09:00", "london"}, {"10:00", "paris"}} {
 		if _, err := nc.Subscribe("time", func(m *nats.Msg) {
-			if err := m.Respond([]byte(clock.hour + " o'clock here in " + clock.city)); err != nil {
+			if err := m.Respond([]byte(clock.hour + " in " + clock.city)); err != nil {
 				log.Print(err)
 			}
 		}); err != nil {
@@ -71,7 +71,7 @@ func run(w io.Writer) error {
 		}
 		all = append(all, string(m.Data))
 	}
-	slices.SortFunc(all, func(a, b string) int { return len(a) - len(b) })
+	slices.Sort(all)
 	for _, text := range all {
 		fmt.Fprintln(w, "answer:", text)
 	}

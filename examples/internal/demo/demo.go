@@ -7,17 +7,23 @@
 package demo
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/natsring/nats.go/internal/testserver"
 )
 
-// shortStart is how long StartAt waits for its port.
-const shortStart = 100 * time.Millisecond
+const (
+	// shortStart is how long StartAt waits for its port.
+	shortStart = 100 * time.Millisecond
+	// leaveTime is how long a cluster may take to forget a server.
+	leaveTime = 10 * time.Second
+)
 
 // Server is a server to talk to.
 type Server struct {
@@ -28,7 +34,7 @@ type Server struct {
 // Start returns the server of -url or, without the flag, starts one with the given
 // options. Call Close when done with it.
 func Start(opts ...testserver.Option) (*Server, error) {
-	if url := given(); url != "" {
+	if url := URL(); url != "" {
 		return &Server{url: url}, nil
 	}
 	own, err := testserver.New(testserver.Config{Options: opts})
@@ -65,6 +71,29 @@ func StartCluster(n int) (*testserver.Cluster, error) {
 	return testserver.NewCluster(n, testserver.Config{})
 }
 
+// Leave stops one server of a cluster, and returns when the others have stopped to
+// tell clients of it.
+func Leave(c *testserver.Cluster, s *testserver.Server) error {
+	s.Stop()
+	deadline := time.Now().Add(leaveTime)
+	for _, other := range c.Servers {
+		for other.Running() {
+			vars, err := other.Server().Varz(nil)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(vars.ClientConnectURLs, s.Addr()) {
+				break
+			}
+			if time.Now().After(deadline) {
+				return errors.New("the cluster does not forget a server that has stopped")
+			}
+			time.Sleep(time.Millisecond) // the server tells nobody when it has forgotten
+		}
+	}
+	return nil
+}
+
 // StartAt starts a server on a port of 127.0.0.1. The error says so if somebody
 // listens there already.
 func StartAt(port int) (*testserver.Server, error) {
@@ -72,9 +101,9 @@ func StartAt(port int) (*testserver.Server, error) {
 	return testserver.New(testserver.Config{Port: port, StartTimeout: shortStart})
 }
 
-// given is the value of -url. The command line of a test is not ours: there it is
-// empty.
-var given = sync.OnceValue(func() string {
+// URL is the value of -url; it is empty without. The command line of a test is not
+// ours: there it is empty too.
+var URL = sync.OnceValue(func() string {
 	if flag.Parsed() {
 		return ""
 	}
