@@ -53,11 +53,7 @@ func outage(w io.Writer, name string, size nats.Option) error {
 	if err != nil {
 		return err
 	}
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return err
-	}
-	<-lost
+	srv.Down(nc)
 
 	taken := 0
 	for err == nil {

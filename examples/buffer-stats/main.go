@@ -51,11 +51,7 @@ func run(w io.Writer) error {
 	}
 	show(w, "connected", nc)
 
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return err
-	}
-	<-lost
+	srv.Down(nc)
 	for range 5 {
 		err := nc.Publish("figures", []byte("has to wait"))
 		if err != nil && !errors.Is(err, nats.ErrReconnectBufExceeded) {

@@ -7,21 +7,22 @@
 //
 // Output:
 //
-//	draining the subscription: 3 orders are waiting
+//	the subscription drains: 3 orders are waiting
 //	handled order 1
 //	handled order 2
 //	handled order 3
-//	draining the connection
-//	handled bill 1
-//	handled bill 2
-//	closed, and all bills were confirmed: 2
+//	the connection drains: a request waits for its answer
+//	closed
+//	the answer came: done
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
+	"time"
 
 	"github.com/natsring/nats.go"
 	"github.com/natsring/nats.go/examples/internal/demo"
@@ -40,70 +41,75 @@ func run(w io.Writer) error {
 	}
 	defer srv.Close()
 
-	watcher, err := nats.Connect(srv.URL())
-	if err != nil {
-		return err
-	}
-	defer watcher.Close()
-	confirmed, err := watcher.SubscribeSync("confirmed")
-	if err != nil {
-		return err
-	}
-	if err := watcher.Flush(); err != nil {
-		return err
-	}
-
-	closed := make(chan bool)
-	nc, err := nats.Connect(srv.URL(), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	nc, err := nats.Connect(srv.URL())
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	busy := make(chan bool) // closed when the handlers may begin
-	orders, err := nc.Subscribe("orders", func(m *nats.Msg) {
-		<-busy
+
+	if err := subscription(w, nc); err != nil {
+		return err
+	}
+	return connection(w, nc, srv.URL())
+}
+
+func subscription(w io.Writer, nc *nats.Conn) error {
+	begin, ended := make(chan bool), make(chan bool)
+	sub, err := nc.Subscribe("orders", func(m *nats.Msg) {
+		<-begin
 		fmt.Fprintf(w, "handled %s\n", m.Data)
 	})
 	if err != nil {
 		return err
 	}
-	ordersEnded := make(chan bool)
-	orders.SetClosedHandler(func(string) { close(ordersEnded) })
-	if _, err := nc.Subscribe("bills", func(m *nats.Msg) {
-		<-ordersEnded
-		fmt.Fprintf(w, "handled %s\n", m.Data)
-		_ = nc.Publish("confirmed", m.Data) // a draining connection still takes it
-	}); err != nil {
-		return err
-	}
-	for _, text := range []string{"order 1", "order 2", "order 3", "bill 1", "bill 2"} {
-		if err := nc.Publish(text[:len(text)-2]+"s", []byte(text)); err != nil {
+	sub.SetClosedHandler(func(string) { close(ended) })
+	for i := range 3 {
+		if err := nc.Publish("orders", fmt.Appendf(nil, "order %d", i+1)); err != nil {
 			return err
 		}
 	}
 	if err := nc.Flush(); err != nil {
 		return err
 	}
-
-	waiting, _, err := orders.Pending()
+	waiting, _, err := sub.Pending()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "draining the subscription: %d orders are waiting\n", waiting)
-	if err := orders.Drain(); err != nil {
+	fmt.Fprintf(w, "the subscription drains: %d orders are waiting\n", waiting)
+	if err := sub.Drain(); err != nil { // returns at once
 		return err
 	}
-	close(busy)
-	<-ordersEnded
-	fmt.Fprintln(w, "draining the connection")
-	if err := nc.Drain(); err != nil {
+	close(begin)
+	<-ended
+	return nil
+}
+
+func connection(w io.Writer, asker *nats.Conn, url string) error {
+	closed := make(chan bool)
+	nc, err := nats.Connect(url, nats.ClosedHandler(func(*nats.Conn) {
+		fmt.Fprintln(w, "closed")
+		close(closed)
+	}))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if _, err := nc.Subscribe("work", func(m *nats.Msg) {
+		fmt.Fprintln(w, "the connection drains: a request waits for its answer")
+		if err := errors.Join(nc.Drain(), m.Respond([]byte("done"))); err != nil {
+			log.Print(err)
+		}
+	}); err != nil {
+		return err
+	}
+	if err := nc.Flush(); err != nil {
+		return err
+	}
+	answer, err := asker.Request("work", nil, 5*time.Second)
+	if err != nil {
 		return err
 	}
 	<-closed
-	if err := watcher.Flush(); err != nil {
-		return err
-	}
-	n, _, err := confirmed.Pending()
-	fmt.Fprintln(w, "closed, and all bills were confirmed:", n)
-	return err
+	fmt.Fprintf(w, "the answer came: %s\n", answer.Data)
+	return nil
 }

@@ -64,11 +64,7 @@ func run(w io.Writer) error {
 	}
 	fmt.Fprintln(w, "the server answers a PING within a second:", rtt < time.Second)
 
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return err
-	}
-	<-lost
+	srv.Down(nc)
 	fmt.Fprintln(w, "without a server:", nc.FlushTimeout(20*time.Millisecond))
 	return nil
 }

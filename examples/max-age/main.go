@@ -51,11 +51,7 @@ func run(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return err
-	}
-	<-lost
+	srv.Down(nc)
 
 	if err := nc.Publish("ship", []byte("order")); err != nil {
 		return err

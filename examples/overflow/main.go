@@ -15,6 +15,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -32,20 +33,11 @@ func main() {
 }
 
 func run(w io.Writer) error {
-	for _, policy := range []struct {
-		name string
-		is   nats.OverflowPolicy
-	}{
-		{"reject:     ", nats.OverflowReject}, // the default
-		{"block:      ", nats.OverflowBlock},
-		{"drop oldest:", nats.OverflowDropOldest},
-		{"drop newest:", nats.OverflowDropNewest},
-	} {
-		if err := outage(w, policy.name, policy.is); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		outage(w, "reject:     ", nats.OverflowReject), // the default
+		outage(w, "block:      ", nats.OverflowBlock),
+		outage(w, "drop oldest:", nats.OverflowDropOldest),
+		outage(w, "drop newest:", nats.OverflowDropNewest))
 }
 
 // outage publishes five messages into a buffer for three.
@@ -71,11 +63,7 @@ func outage(w io.Writer, name string, policy nats.OverflowPolicy) error {
 	if err != nil {
 		return err
 	}
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return err
-	}
-	<-lost
+	srv.Down(nc)
 
 	taken := 0
 	for i := range 5 {

@@ -59,11 +59,7 @@ func outage(options ...nats.Option) (time.Duration, error) {
 		return 0, err
 	}
 	defer nc.Close()
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return 0, err
-	}
-	<-lost
+	srv.Down(nc)
 	for range 100 {
 		if err := nc.Publish("pictures", make([]byte, 1000)); err != nil {
 			return 0, err

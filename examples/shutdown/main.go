@@ -80,11 +80,7 @@ func waiting(srv *demo.Unsteady) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	err = srv.Down()
-	if err == nil {
-		<-lost
-	}
+	srv.Down(nc)
 	for i := 0; i < 3 && err == nil; i++ {
 		err = nc.Publish("news", fmt.Appendf(nil, "news %d", i+1))
 	}

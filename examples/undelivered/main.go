@@ -64,11 +64,7 @@ func run(w io.Writer) error {
 		return err
 	}
 	defer nc.Close()
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return err
-	}
-	<-lost
+	srv.Down(nc)
 
 	for i := range 3 {
 		if err := nc.Publish("invoices", fmt.Appendf(nil, "invoice %d", i+1)); err != nil {

@@ -60,11 +60,7 @@ func run(w io.Writer) error {
 		return err
 	}
 	defer nc.Close()
-	lost := nc.StatusChanged(nats.RECONNECTING)
-	if err := srv.Down(); err != nil {
-		return err
-	}
-	<-lost
+	srv.Down(nc)
 	fmt.Fprintln(w, "outage")
 
 	for i := range 5 {

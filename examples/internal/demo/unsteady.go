@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 
+	"github.com/natsring/nats.go"
 	"github.com/natsring/nats.go/internal/faultproxy"
 	"github.com/natsring/nats.go/internal/testserver"
 )
@@ -51,10 +52,18 @@ func (s *Server) behindProxy() (*Unsteady, error) {
 func (u *Unsteady) URL() string { return u.url }
 
 // Down ends all connections, behind what is under way on them, and refuses new ones.
-func (u *Unsteady) Down() error {
-	err := u.Link.SetAccept(faultproxy.Refuse)
+// It waits until those that it is given have noticed.
+func (u *Unsteady) Down(watch ...*nats.Conn) {
+	var noticed []chan nats.Status
+	for _, nc := range watch {
+		noticed = append(noticed, nc.StatusChanged(nats.RECONNECTING, nats.CLOSED))
+	}
+	_ = u.Link.SetAccept(faultproxy.Refuse) // fails only if the proxy is closed
 	u.Link.Live().Cut(faultproxy.FIN)
-	return err
+	for i, nc := range watch {
+		<-noticed[i]
+		nc.RemoveStatusListener(noticed[i])
+	}
 }
 
 // Up lets clients connect again.
