@@ -29,12 +29,12 @@ func (r *results) document(docs string) error {
 			return err
 		}
 	}
-	for file, c := range r.Storm.charts() {
+	for file, c := range stormCharts(r.Storms) {
 		if err := os.WriteFile(filepath.Join(docs, file), []byte(c.SVG()), 0o644); err != nil {
 			return err
 		}
 	}
-	parts := map[string]string{"machine": r.machine(), "points": r.pointTables(), "storm": r.Storm.table(), "paper": r.paper()}
+	parts := map[string]string{"machine": r.machine(), "points": r.pointTables(), "storm": stormTables(r.Storms), "paper": r.paper()}
 	for _, p := range pictures {
 		parts[strings.TrimSuffix(p.file, ".svg")] = r.curveTable(p)
 	}
@@ -65,8 +65,9 @@ func fill(text string, parts map[string]string) (string, error) {
 }
 
 func (r *results) machine() string {
-	return fmt.Sprintf(`Measured on %s with %s, %d processors (%s), %s, the incumbent nats.go %s and nats-server %s; medians of
-%d rounds. The machine's load average at the end was %s.
+	return fmt.Sprintf(`Measured on %s with %s, %d processors (%s), %s, nats.go %s
+and nats-server %s; medians of %d rounds. The machine's load average at the end was %s, of which the measured processes
+make about 2.
 `, r.Date, r.Go, r.Processors, r.Processor, r.System, r.Incumbent, r.Server, r.Rounds, r.Load)
 }
 
@@ -77,7 +78,7 @@ func (r *results) pointTables() string {
 		fmt.Fprintf(&b, "| %s | ours | incumbent | ratio |\n| --- | --: | --: | --: |\n", s.name)
 		for _, f := range s.rows {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.name, r.cell(s.name, ours, f), r.cell(s.name, incumbent, f),
-				r.ratioCell(s.name, f.name))
+				r.ratioCell(s.name, f))
 		}
 		b.WriteString("\n")
 	}
@@ -92,12 +93,14 @@ func (r *results) cell(job, who string, f figure) string {
 	return f.unit.format(x)
 }
 
-func (r *results) ratioCell(job, name string) string {
-	x, ok := r.ratio(job, name)
-	if !ok {
+// ratioCell is ours to the incumbent's. Of what is as good as nothing there is none.
+func (r *results) ratioCell(job string, f figure) string {
+	mine, ok := r.median(job, ours, f.name)
+	theirs, ok2 := r.median(job, incumbent, f.name)
+	if !ok || !ok2 || theirs == 0 || f.unit == mega && max(mine, theirs) < 1e6 {
 		return "–"
 	}
-	return fmt.Sprintf("%.2f", x)
+	return fmt.Sprintf("%.2f", mine/theirs)
 }
 
 // format writes a figure, which is in ns, bytes or MB/s, in its unit.
@@ -115,7 +118,7 @@ func (u unit) format(x float64) string {
 	return strings.TrimSpace(number(x) + " " + string(u))
 }
 
-// number writes three digits at least, and thousands apart.
+// number writes three digits at least, zeros at the end apart, and groups thousands.
 func number(x float64) string {
 	switch {
 	case x < 0:
@@ -125,7 +128,7 @@ func number(x float64) string {
 	case x < 10:
 		return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 2, 64), ".00")
 	case x < 100:
-		return strconv.FormatFloat(x, 'f', 1, 64)
+		return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0")
 	}
 	digits := strconv.FormatFloat(x, 'f', 0, 64)
 	for i := len(digits) - 3; i > 0; i -= 3 {

@@ -60,7 +60,7 @@ func run() error {
 		return err
 	}
 	if *storm || *only == "" {
-		if r.Storm, err = simulate(10_000); err != nil {
+		if r.Storms, err = simulate(10_000); err != nil {
 			return err
 		}
 	}

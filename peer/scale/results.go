@@ -21,7 +21,7 @@ type results struct {
 	Rounds                      int
 	// Samples has the figures of each round, by job and client.
 	Samples map[string]map[string][]figures
-	Storm   stormResults
+	Storms  []stormResults
 }
 
 // describe notes what the present measurement was made with.
@@ -77,23 +77,6 @@ func (r *results) median(job, who, name string) (float64, bool) {
 			all = append(all, x)
 		}
 	}
-	return middle(all)
-}
-
-// ratio is the median of the rounds' ratios of ours to the incumbent: both ran one
-// after the other in each round.
-func (r *results) ratio(job, name string) (float64, bool) {
-	var all []float64
-	theirs := r.Samples[job][incumbent]
-	for i, mine := range r.Samples[job][ours] {
-		if i < len(theirs) && theirs[i][name] > 0 {
-			all = append(all, mine[name]/theirs[i][name])
-		}
-	}
-	return middle(all)
-}
-
-func middle(all []float64) (float64, bool) {
 	if len(all) == 0 {
 		return 0, false
 	}

@@ -11,14 +11,13 @@ import (
 	"github.com/natsring/nats.go/peer/internal/chart"
 )
 
-// stormResults is what TestStorm of the package nats writes: whole connections of this
-// client in virtual time.
+// stormResults is what TestStorm of the package nats writes for one server: whole
+// connections of this client in virtual time.
 type stormResults struct {
-	Clients          int
-	Down, Timeout    float64 // seconds
-	HandshakesSecond float64
-	Bin              float64 // seconds
-	Runs             []stormRun
+	Clients                   int
+	Down, Timeout, Limit, Bin float64 // seconds
+	HandshakesSecond          float64
+	Runs                      []stormRun
 }
 
 type stormRun struct {
@@ -26,12 +25,13 @@ type stormRun struct {
 	Attempts []int // per bin, from the server's death on
 	Refused  int   // attempts while the server was away
 	Late     int   // attempts that the client had given up when their turn came
+	Back     int   // clients that are back within the limit
 	AllBack  float64
 	Peak     int // most attempts in a bin once the server was back
 }
 
 // simulate runs that test.
-func simulate(clients int) (s stormResults, err error) {
+func simulate(clients int) (s []stormResults, err error) {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/natsring/nats.go").Output()
 	if err != nil {
 		return s, fmt.Errorf("go list: %w", err)
@@ -59,10 +59,15 @@ func simulate(clients int) (s stormResults, err error) {
 // whose axis would flatten the others.
 const inLine = 2
 
-func (s stormResults) charts() map[string]chart.Chart {
+// stormCharts are for the first server, with the time in which all are back there.
+func stormCharts(all []stormResults) map[string]chart.Chart {
+	if len(all) == 0 {
+		return nil
+	}
+	s := all[0]
 	return map[string]chart.Chart{
-		"storm-together.svg": s.chart("Clients that come together", s.Runs[:min(inLine, len(s.Runs))]),
-		"storm-spread.svg":   s.chart("Clients that are spread", s.Runs[min(inLine, len(s.Runs)):]),
+		"storm-together.svg": s.chart("Clients that come together", s.Runs[:inLine]),
+		"storm-spread.svg":   s.chart("Clients that are spread", s.Runs[inLine:]),
 	}
 }
 
@@ -87,14 +92,18 @@ func (s stormResults) chart(title string, runs []stormRun) chart.Chart {
 	return c
 }
 
-func (s stormResults) table() string {
+// stormTables are one for each server.
+func stormTables(all []stormResults) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "| %s clients | attempts while down | most in %.0f ms once it is back | handshakes for nothing | all back after |\n",
-		number(float64(s.Clients)), s.Bin*1000)
-	b.WriteString("| --- | --: | --: | --: | --: |\n")
-	for _, r := range s.Runs {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %.1f s |\n", r.Name, number(float64(r.Refused)), number(float64(r.Peak)),
-			number(float64(r.Late)), r.AllBack)
+	for _, s := range all {
+		fmt.Fprintf(&b, "| %s clients, %s handshakes a second | attempts while down | most in %.0f ms once it is back | handshakes for nothing | back within %.0f s | the last after |\n",
+			number(float64(s.Clients)), number(s.HandshakesSecond), s.Bin*1000, s.Limit)
+		b.WriteString("| --- | --: | --: | --: | --: | --: |\n")
+		for _, r := range s.Runs {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %.1f s |\n", r.Name, number(float64(r.Refused)), number(float64(r.Peak)),
+				number(float64(r.Late)), number(float64(r.Back)), r.AllBack)
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }
