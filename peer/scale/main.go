@@ -125,14 +125,15 @@ func runMeasure(args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &t); err != nil {
 		return err
 	}
-	for _, j := range jobs(regexp.MustCompile("^" + regexp.QuoteMeta(t.Job) + "$")) {
-		got, err := j.measure(t.Who, t.Scale)
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(os.Stdout).Encode(got)
+	found := jobs(regexp.MustCompile("^" + regexp.QuoteMeta(t.Job) + "$"))
+	if len(found) == 0 {
+		return fmt.Errorf("no job %q", t.Job)
 	}
-	return fmt.Errorf("no job %q", t.Job)
+	got, err := found[0].measure(t.Who, t.Scale)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(got)
 }
 
 func (j job) measure(who string, scale float64) (figures, error) {

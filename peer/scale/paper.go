@@ -30,7 +30,7 @@ func (r *results) paper() string {
 		fmt.Fprintf(&b, "| %s | %s |\n", name, fmt.Sprintf(format, args...))
 	}
 	row("services, one connection each", "%s", number(f.clients))
-	row("servers, each with as many connections", "%s", number(f.servers))
+	row("servers, the connections spread over them evenly", "%s", number(f.servers))
 	row("subscriptions of a service; bytes of a SUB (subject of 32)", "%.0f; %.0f B", f.subs, f.subLine)
 	row("reconnect buffer of each, full", "%s", size(f.buffer))
 	row("network of a server; round trip", "%s/s; %.1f ms", size(f.network), f.roundTrip*1000)

@@ -35,7 +35,7 @@ type Point struct{ X, Y float64 }
 // stands below them.
 const (
 	width, plotHeight        = 760.0, 300.0
-	left, right, top, bottom = 72.0, 20.0, 44.0, 52.0
+	left, right, top, bottom = 72.0, 36.0, 44.0, 52.0
 	legendLine               = 20.0
 	legendColumn             = 350.0
 )

@@ -36,7 +36,7 @@ func TestChartIsWellFormedAndInItsFrame(t *testing.T) {
 	circles := regexp.MustCompile(`cx="([^"]+)" cy="([^"]+)"`).FindAllStringSubmatch(svg, -1)
 	require.Len(t, circles, 5)
 	assert.Equal(t, []string{"72.0", "338.0"}, circles[0][1:], "x of 1 is the left end; 90 of 4,500 is a fiftieth of the height")
-	assert.Equal(t, "740.0", circles[2][1])
+	assert.Equal(t, "724.0", circles[2][1])
 	assert.Equal(t, []string{"72.0", "344.0"}, circles[3][1:], "0 lies on the axis")
 }
 
@@ -61,6 +61,6 @@ func TestChartsWithoutPointsOrRange(t *testing.T) {
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	svg := Chart{Steps: true, Series: []Series{{Points: []Point{{0, 1}, {1, 0}}}}}.SVG()
-	assert.Contains(t, svg, `d="M72.0 44.0H740.0V344.0"`)
+	assert.Contains(t, svg, `d="M72.0 44.0H724.0V344.0"`)
 	assert.NotContains(t, svg, "<circle")
 }
