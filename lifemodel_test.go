@@ -130,6 +130,8 @@ func newLifeModel(cfg lifeConfig) *lifeModel {
 	m := &lifeModel{cfg: cfg, mode: cfg.begin, phase: lifePausing}
 	if m.mode == actUp {
 		m.session()
+	} else {
+		m.events = []string{"no dial"}
 	}
 	return m
 }
@@ -393,7 +395,7 @@ func (m *lifeModel) work(s *modelSub) {
 func (m *lifeModel) broken() {
 	switch {
 	case m.phase == lifeShaking:
-		m.failed()
+		m.failed("error")
 	case m.phase == lifeConnected && (m.cfg.noReconnect || m.drain == drainOrClose):
 		m.finish()
 	case m.phase == lifeConnected:
@@ -446,18 +448,21 @@ func (m *lifeModel) attempt() {
 	case actMute:
 		m.phase = lifeShaking
 	case actDown:
-		m.failed()
+		m.failed("no dial")
 	case actRefuse:
-		if m.refused {
-			m.finish()
-			return
-		}
+		again := m.refused
 		m.refused = true
-		m.failed()
+		if m.failed("error"); again {
+			m.finish()
+		}
 	}
 }
 
-func (m *lifeModel) failed() {
+// failed is the end of an attempt. Before there was a server only dials are told.
+func (m *lifeModel) failed(event string) {
+	if m.greeted || event == "no dial" {
+		m.events = append(m.events, event)
+	}
 	m.phase = lifePausing
 	if m.cfg.tries >= 0 && m.tries >= m.cfg.tries {
 		m.finish()

@@ -54,7 +54,12 @@ func newLifeWorld(cfg lifeConfig) (*lifeWorld, error) {
 	note := func(what string) ConnHandler { return func(*Conn) { w.note(what) } }
 	o.ConnectedCB, o.ReconnectedCB, o.ClosedCB = note("connect"), note("reconnect"), note("closed")
 	o.DisconnectedErrCB = func(*Conn, error) { w.note("disconnect") }
-	o.AsyncErrorCB = nil
+	o.ReconnectErrCB = func(*Conn, error) { w.note("no dial") }
+	o.AsyncErrorCB = func(_ *Conn, _ *Subscription, err error) {
+		if !errors.Is(err, ErrConnectionClosed) { // of a drain whose server was lost, perhaps
+			w.note("error")
+		}
+	}
 	o.UndeliveredCB = func(_ *Conn, u Undelivered) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -382,7 +387,7 @@ func (s *lifeServer) accept() net.Conn {
 	}
 	client, server := net.Pipe()
 	// The channel has room for all that one test can make the server say.
-	p := &lifePeer{memPeer: memPeer{server, bufio.NewReader(server)}, out: make(chan string, 1000),
+	p := &lifePeer{memPeer: memPeer{server, bufio.NewReader(server)}, out: make(chan string, 100),
 		subs: make(map[string]string)}
 	s.peers[p] = true
 	go func() { // ends with the connection, at the latest when the client closes it
