@@ -218,6 +218,21 @@ func (w *lifeWorld) firstSub() *Subscription {
 	return nil
 }
 
+// recover gives the connection all it could want, and time.
+func (w *lifeWorld) recover() {
+	w.settle()
+	w.server.happen(actUp)
+	w.server.mu.Lock()
+	quiet := w.server.quiet
+	w.server.mu.Unlock()
+	if quiet {
+		w.server.happen(actQuiet)
+	}
+	time.Sleep(10 * lifePause)
+	w.settle()
+	w.work()
+}
+
 // seen is all that can be seen of the connection.
 func (w *lifeWorld) seen() lifeSeen {
 	st := w.nc.BufferStats()
