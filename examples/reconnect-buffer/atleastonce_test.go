@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ func TestAtLeastOnce(t *testing.T) {
 	assert.LessOrEqual(t, r.repeated, int(r.figures.Repeated))
 	assert.Greater(t, r.accepted, 1000)
 	assert.NotEmpty(t, r.outages)
+	assert.Equal(t, r.lost() == 0, strings.Contains(r.String(), "OK: nothing is missing."), r.String())
 }
 
 // Without a server in the end the client hands back what is unconfirmed, arrived or not.

@@ -239,6 +239,9 @@ func (r *report) verdict() string {
 		return "INCOMPLETE: not all that was buffered was sent before the end. The client has handed the rest back."
 	}
 	s := "OK: nothing was lost of what never left the process."
+	if r.figures != nil && r.figures.Confirmed > 0 && r.settled && r.lost() == 0 {
+		s = "OK: nothing is missing."
+	}
 	if len(r.givenUp) > 0 {
 		s = "OK: nothing was lost of what never left the process but what the client gave up, and said so."
 	}
