@@ -100,9 +100,9 @@ func (o *outbox) judgeLocked(how *handling, asked bool) (verdict, error) {
 	switch {
 	case o.refuse != nil:
 		return refuseIt, o.refuse
-	case o.state == boxAttached && o.keepsUpLocked():
+	case o.connectedLocked() && o.keepsUpLocked():
 		return takeIt, nil
-	case o.state == boxAttached:
+	case o.connectedLocked():
 		return waitForRoom, nil
 	case how != nil && how.noBuffer:
 		return refuseIt, ErrDisconnected
