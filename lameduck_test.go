@@ -139,7 +139,7 @@ func TestSubscriberLeavesOnLameDuck(t *testing.T) { // alone: it needs the whole
 	other := join(second.URL())
 	require.NoError(t, other.Flush())
 	near, far := connectTo(t, first.URL(), quiet()), connectTo(t, second.URL(), quiet())
-	soon(t, func() bool { return interested(t, second, "alone.chaos.0") }, "not known at the second server")
+	soon(t, func() bool { return interested(second, "alone.chaos.0") }, "not known at the second server")
 	var b []byte
 	n := 0
 	publish := func(most int, more func() bool) {
@@ -164,7 +164,7 @@ func TestSubscriberLeavesOnLameDuck(t *testing.T) { // alone: it needs the whole
 	publish(200_000, func() bool { return !nc.IsConnected() || nc.ConnectedUrl() != second.URL() })
 	soon(t, func() bool { return nc.IsConnected() && nc.ConnectedUrl() == second.URL() }, "it stays")
 	require.NoError(t, nc.Flush())
-	soon(t, func() bool { return interested(t, first, "alone.chaos.0") }, "not known at the first server")
+	soon(t, func() bool { return interested(first, "alone.chaos.0") }, "not known at the first server")
 	back := n
 	publish(500, func() bool { return true })
 	soon(t, func() bool { return group.count() >= 2*n }, "the group misses something")
@@ -192,10 +192,8 @@ func TestSubscriberLeavesOnLameDuck(t *testing.T) { // alone: it needs the whole
 
 // interested reports whether a server knows of a subscription to a subject, its own or
 // another server's.
-func interested(t testing.TB, s *testserver.Server, subject string) bool {
-	subs, err := s.Server().Subsz(&natsd.SubszOptions{Subscriptions: true, Test: subject})
-	require.NoError(t, err)
-	return subs.Total > 0
+func interested(s *testserver.Server, subject string) bool {
+	return s.Server().GlobalAccount().Interest(subject) > 0
 }
 
 // chaosUpTo is the numbers below n.
