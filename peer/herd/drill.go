@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ type result struct {
 	mode
 	attempts []time.Duration // of connections, since the loss or the signal, in order
 	peak     int             // the most of them within 100 ms
+	rush     int             // the same from open on
 	open     time.Duration   // from when on there was a server to go to, since the same moment
 	back     time.Duration   // when all were back, since the same moment
 }
@@ -48,7 +50,10 @@ func (m mode) run(p plan) (result, error) {
 		return result{}, errors.New("not all are back in time")
 	}
 	r := result{mode: m, open: open, back: time.Since(began)}
-	r.attempts, r.peak = count()
+	r.attempts = count()
+	r.peak = peak(r.attempts, burst)
+	first, _ := slices.BinarySearch(r.attempts, open)
+	r.rush = peak(r.attempts[first:], burst)
 	return r, nil
 }
 
@@ -168,8 +173,8 @@ func (h *herd) close() {
 }
 
 // watch notes each connection that comes to a door from now on. The function that it
-// returns ends that and gives the times, and the most within 100 ms.
-func watch(ctx context.Context, door *faultproxy.Proxy, began time.Time) func() ([]time.Duration, int) {
+// returns ends that and gives the times.
+func watch(ctx context.Context, door *faultproxy.Proxy, began time.Time) func() []time.Duration {
 	ctx, cancel := context.WithCancel(ctx)
 	var at []time.Duration
 	seen := door.Stats().Accepted
@@ -183,12 +188,15 @@ func watch(ctx context.Context, door *faultproxy.Proxy, began time.Time) func() 
 			return false
 		})
 	}()
-	return func() ([]time.Duration, int) {
+	return func() []time.Duration {
 		cancel()
 		<-done
-		return at, peak(at, 100*time.Millisecond)
+		return at
 	}
 }
+
+// burst is the span in which attempts count as made together.
+const burst = 100 * time.Millisecond
 
 // peak is the most within any span of that length.
 func peak(at []time.Duration, span time.Duration) (most int) {

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
 // small is the plan in a short form.
 var small = plan{
 	clients: 40, down: 300 * time.Millisecond, wait: 100 * time.Millisecond, jitter: 10 * time.Millisecond,
-	least: 20 * time.Millisecond, most: 400 * time.Millisecond, grace: 500 * time.Millisecond, spread: 300 * time.Millisecond,
+	least: 20 * time.Millisecond, later: 100 * time.Millisecond, most: 400 * time.Millisecond, grace: 500 * time.Millisecond, spread: 300 * time.Millisecond,
 	bin: 50 * time.Millisecond, limit: time.Minute,
 }
 
@@ -31,6 +31,8 @@ func TestAllComeBack(t *testing.T) {
 		assert.GreaterOrEqual(t, len(r.attempts), small.clients, m.name)
 		assert.True(t, slices.IsSorted(r.attempts))
 		assert.GreaterOrEqual(t, r.back, r.open)
+		assert.Positive(t, r.rush)
+		assert.LessOrEqual(t, r.rush, r.peak)
 		if !m.duck {
 			assert.GreaterOrEqual(t, r.open, small.down)
 			assert.Greater(t, len(r.attempts), small.clients, "none tried while it was down: %s", m.name)

@@ -25,6 +25,7 @@ type plan struct {
 	wait    time.Duration // the classic pause
 	jitter  time.Duration // and what is added to it at most
 	least   time.Duration // the pauses that grow
+	later   time.Duration // the same, where they are long from the beginning
 	most    time.Duration
 	grace   time.Duration // of the server in lame duck mode
 	spread  time.Duration // of the clients that leave it
@@ -36,7 +37,7 @@ type plan struct {
 // grace period is 10 s by default; a shorter one shows the same.
 var standard = plan{
 	clients: 1000, down: 5 * time.Second, wait: 2 * time.Second, jitter: 100 * time.Millisecond,
-	least: 100 * time.Millisecond, most: 5 * time.Second, grace: 3 * time.Second, spread: 2500 * time.Millisecond,
+	least: 100 * time.Millisecond, later: time.Second, most: 5 * time.Second, grace: 3 * time.Second, spread: 2500 * time.Millisecond,
 	bin: 200 * time.Millisecond, limit: time.Minute,
 }
 

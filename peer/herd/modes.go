@@ -24,8 +24,11 @@ var modes = []mode{
 	{"server lost: ours, wait and jitter", false, func(p plan, urls []string, back func()) (func(), error) {
 		return ours(urls, back, ring.ReconnectWait(p.wait), ring.ReconnectJitter(p.jitter, p.jitter))
 	}},
-	{"server lost: ours, ReconnectBackoff", false, func(p plan, urls []string, back func()) (func(), error) {
+	{"server lost: ours, ReconnectBackoff from little on", false, func(p plan, urls []string, back func()) (func(), error) {
 		return ours(urls, back, ring.ReconnectBackoff(p.least, p.most))
+	}},
+	{"server lost: ours, ReconnectBackoff from more on", false, func(p plan, urls []string, back func()) (func(), error) {
+		return ours(urls, back, ring.ReconnectBackoff(p.later, p.most))
 	}},
 	{"lame duck: incumbent", true, func(_ plan, urls []string, back func()) (func(), error) {
 		return theirs(urls, back)
