@@ -142,6 +142,10 @@ type Options struct {
 	AsyncErrorCB ErrHandler
 	// LameDuckModeHandler is called when the server is about to shut down.
 	LameDuckModeHandler ConnHandler
+	// ReconnectOnLameDuck: the connection leaves such a server for another one.
+	ReconnectOnLameDuck bool
+	// LameDuckSpread is the most that it waits, at random, before it does.
+	LameDuckSpread time.Duration
 	// ReconnectErrCB is called for each attempt that could not dial.
 	ReconnectErrCB ConnErrHandler
 	// ReconnectBufSize bounds, in bytes, what is kept while there is no server.

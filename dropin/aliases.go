@@ -551,8 +551,9 @@ const InboxPrefix = impl.InboxPrefix
 const JSON_ENCODER = impl.JSON_ENCODER
 
 // LameDuckModeHandler is called when the server says that it is about to shut
-// down. A program can then reconnect at a moment of its choice, with ForceReconnect;
-// by itself the connection stays until the server drops it.
+// down. By itself the connection then stays until the server drops it, unless
+// ReconnectOnLameDuck is set; a program can also leave at a moment of its choice, with
+// ForceReconnect.
 func LameDuckModeHandler(cb ConnHandler) Option {
 	return impl.LameDuckModeHandler(cb)
 }
@@ -796,7 +797,8 @@ func ReconnectBufOverflow(p OverflowPolicy) Option {
 // Default (also 0) 8 MiB. Negative: nothing is taken while there is no server.
 //
 // Connected, it is what publishers may run ahead of the network before Publish
-// waits (at least 1 MiB).
+// waits (at least 1 MiB). A fast network is given a chance before that: 1 MiB ahead
+// of it Publish waits up to 5 ms for it to catch up.
 func ReconnectBufSize(size int) Option {
 	return impl.ReconnectBufSize(size)
 }
@@ -839,6 +841,30 @@ func ReconnectJitter(jitter time.Duration, jitterForTLS time.Duration) Option {
 // failure always ends the session and starts a reconnect here.)
 func ReconnectOnFlusherError() Option {
 	return impl.ReconnectOnFlusherError()
+}
+
+// ReconnectOnLameDuck makes the connection leave a server that says it is about to
+// shut down (lame duck mode), if another one takes it, instead of waiting until it is
+// dropped. It connects to the other one first, then ends the old session in order:
+// the server confirms what it was sent and what it has for the subscriptions, and the
+// rest of the buffer and the subscriptions go to the new one. So nothing that this
+// connection publishes is lost or repeated, in every mode. If the old server does not answer
+// within Timeout the connection goes all the same, and what the server had not
+// confirmed is as after any lost connection. While no other server takes the
+// connection, it stays and tries again.
+//
+// Each client waits for a time drawn at random between 0 and spread before it leaves,
+// so that those of one server do not come to the others all at once. A nats-server
+// drops nobody during its lame_duck_grace_period, 10 s by default: spread should be
+// somewhat shorter, 8 s for instance. 0: at once. Negative: ErrInvalidArg.
+//
+// Default: off. The handlers are called as for any other change of server, and the
+// LameDuckModeHandler as well. With NoReconnect, and while the connection drains, it
+// does nothing. A subscription misses what others publish between the end of the one
+// session and the begin of the other, and may get twice what the servers were passing
+// on to each other just then; its queue group, if that has another member, neither.
+func ReconnectOnLameDuck(spread time.Duration) Option {
+	return impl.ReconnectOnLameDuck(spread)
 }
 
 // ReconnectReplayRate bounds how fast what was buffered is sent once there is a
