@@ -76,6 +76,7 @@ func (g *givenUp) full(size int) bool {
 }
 
 func (g *givenUp) miss(reason error) {
+	reason = kindOfReason(reason)
 	for i := range g.missed {
 		if g.missed[i].Err == reason {
 			g.missed[i].Count++
@@ -83,6 +84,15 @@ func (g *givenUp) miss(reason error) {
 		}
 	}
 	g.missed = append(g.missed, Undelivered{Count: 1, Err: reason})
+}
+
+// kindOfReason is a reason without what it says of one message, of which there is no
+// end of variety.
+func kindOfReason(reason error) error {
+	if errors.Is(reason, ErrPermissionViolation) {
+		return ErrPermissionViolation
+	}
+	return reason
 }
 
 // callLocked reports whether somebody is to be called to take what there is.
