@@ -62,9 +62,13 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		return false
 	}
 	nc.lastErr = nil
-	if s.announced.Load() {
-		nc.postDisconnectedLocked(lost.err)
+	if !s.announced.Load() {
+		nc.log.attemptFailedLocked(s.name, lost.err)
+		return true
 	}
+	nc.lostAt = time.Now()
+	nc.log.disconnectedLocked(lost.err)
+	nc.postDisconnectedLocked(lost.err)
 	return true
 }
 
@@ -73,6 +77,8 @@ func (nc *Conn) startOutage(err error) {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
 	nc.state.move(RECONNECTING)
+	nc.lostAt = time.Now()
+	nc.log.retryingLocked(err)
 	nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
 }
 
@@ -148,6 +154,7 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 	}
 	refused := refusedAs(err)
 	nc.mu.Lock()
+	nc.log.attemptFailedLocked(srv.name(), err)
 	switch {
 	case step == stepDial || step == stepUpgrade:
 		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)

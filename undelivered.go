@@ -54,6 +54,7 @@ const (
 // bounds; what is beyond them is counted by reason. The outbox's lock guards it.
 type givenUp struct {
 	listen bool // somebody wants to know; fixed
+	counts bool // and only how many, not which; fixed
 	called bool // and is on its way to take it
 	list   []Undelivered
 	bytes  int
@@ -62,7 +63,7 @@ type givenUp struct {
 
 // add notes one message; msg is asked for it only if there is room.
 func (g *givenUp) add(size int, at time.Time, reason error, msg func() *Msg) {
-	if g.full(size) {
+	if g.counts || g.full(size) {
 		g.miss(reason)
 		return
 	}
@@ -108,6 +109,11 @@ func (o *outbox) listen(call func()) {
 	o.call, o.given.listen, o.exact = call, true, true
 }
 
+// listenForCounts is listen for who wants to know only how many messages were given up.
+func (o *outbox) listenForCounts(call func()) {
+	o.call, o.given.listen, o.given.counts = call, true, true
+}
+
 // takeGiven returns what was given up since the last time: messages, then counts of
 // more; nothing: there is none, and the next one calls again.
 func (o *outbox) takeGiven() []Undelivered {
@@ -127,6 +133,10 @@ func (nc *Conn) callUndelivered() { nc.events.post(nc.tellUndelivered) }
 // tellUndelivered runs on the dispatcher until there is nothing more.
 func (nc *Conn) tellUndelivered() {
 	for batch := nc.out.takeGiven(); len(batch) > 0; batch = nc.out.takeGiven() {
+		nc.log.givenUp(batch)
+		if nc.onUndelivered == nil {
+			continue
+		}
 		for _, u := range batch {
 			nc.onUndelivered(nc, u)
 		}
