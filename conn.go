@@ -50,9 +50,10 @@ type Conn struct {
 	timers        timers
 	waiters       sync.Pool // of *nextWaiter; a connection's own: see timers
 
-	maxPayload atomic.Int64 // of the last INFO
-	headers    atomic.Bool  // of the last INFO
-	met        atomic.Bool  // there has been a server
+	maxPayload atomic.Int64  // of the last INFO
+	headers    atomic.Bool   // of the last INFO
+	met        atomic.Bool   // there has been a server
+	dropped    atomic.Uint64 // messages, at the limits of all subscriptions
 
 	mu sync.Mutex
 	// Under mu.
@@ -63,6 +64,7 @@ type Conn struct {
 	lastErr  error
 	greeted  bool      // the ConnectHandler's event has been
 	lostAt   time.Time // when the outage began; zero: there is none
+	lostTo   error     // and why
 	draining drainMode
 	pause    chan struct{} // closed to end a pause of the reconnect loop; nil: there is none
 	closeErr error         // why the library closed the connection
@@ -297,7 +299,7 @@ func (nc *Conn) announce(s *session) {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
 	nc.log.announcedLocked(s)
-	nc.lostAt = time.Time{}
+	nc.lostAt, nc.lostTo = time.Time{}, nil
 	if nc.greeted {
 		nc.postConnLocked(nc.Opts.ReconnectedCB)
 		return

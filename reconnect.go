@@ -66,7 +66,7 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		nc.log.attemptFailedLocked(s.name, lost.err)
 		return true
 	}
-	nc.lostAt = time.Now()
+	nc.lostAt, nc.lostTo = time.Now(), lost.err
 	nc.log.disconnectedLocked(lost.err)
 	nc.postDisconnectedLocked(lost.err)
 	return true
@@ -77,7 +77,7 @@ func (nc *Conn) startOutage(err error) {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
 	nc.state.move(RECONNECTING)
-	nc.lostAt = time.Now()
+	nc.lostAt, nc.lostTo = time.Now(), err
 	nc.log.retryingLocked(err)
 	nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
 }
