@@ -70,7 +70,7 @@ func (nc *Conn) shut(e ending) {
 	if nc.onUndelivered != nil || nc.log != nil {
 		nc.callUndelivered() // whoever else was about to may come too late
 	}
-	if e.lost {
+	if s != nil && s.announced.Load() && !e.byProgram {
 		nc.log.disconnectedLocked(e.err)
 	}
 	nc.log.closedLocked(e.err)
