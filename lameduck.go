@@ -144,7 +144,7 @@ func (nc *Conn) successor(ctx context.Context, s *session) (*session, *server) {
 			}
 			return nil, nil
 		case err != nil:
-			nc.tellFailed(err)
+			nc.tellFailed(srv, err)
 		case next.info.LameDuckMode || next.info.ID == s.info.ID:
 			next.conn.Close()
 		default:

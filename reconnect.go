@@ -68,9 +68,13 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		return false
 	}
 	nc.lastErr = nil
-	if s.announced.Load() {
-		nc.postDisconnectedLocked(lost.err)
+	if !s.announced.Load() {
+		nc.log.attemptFailedLocked(s.name, lost.err)
+		return true
 	}
+	nc.lostAt, nc.lostTo = time.Now(), lost.err
+	nc.log.disconnectedLocked(lost.err)
+	nc.postDisconnectedLocked(lost.err)
 	return true
 }
 
@@ -79,6 +83,8 @@ func (nc *Conn) startOutage(err error) {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
 	nc.state.move(RECONNECTING)
+	nc.lostAt, nc.lostTo = time.Now(), err
+	nc.log.retryingLocked(err)
 	nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
 }
 
@@ -147,7 +153,7 @@ func (nc *Conn) reconnect(o *outage) *session {
 // attemptFailed tells the program of a failed attempt, and closes the connection
 // (true) if the server has refused the credentials in the same way twice.
 func (nc *Conn) attemptFailed(srv *server, err error) bool {
-	nc.tellFailed(err)
+	nc.tellFailed(srv, err)
 	if nc.noteRefusal(srv, err) {
 		nc.shut(ending{err: err})
 		return true
@@ -156,7 +162,7 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 }
 
 // tellFailed tells the program of a failed attempt.
-func (nc *Conn) tellFailed(err error) {
+func (nc *Conn) tellFailed(srv *server, err error) {
 	var c *connectError
 	step := ""
 	if errors.As(err, &c) {
@@ -165,6 +171,7 @@ func (nc *Conn) tellFailed(err error) {
 	refused := refusedAs(err)
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
+	nc.log.attemptFailedLocked(srv.name(), err)
 	switch {
 	case step == stepDial || step == stepUpgrade:
 		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
