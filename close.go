@@ -27,7 +27,6 @@ type ending struct {
 	byProgram bool  // not by the lifecycle goroutine
 	silent    bool  // handlers are not called
 	hasty     bool  // what is unsent is not waited for
-	lost      bool  // a server was lost with it: the DisconnectErrHandler's event
 	err       error // the last error; nil: as it was
 }
 
@@ -68,12 +67,15 @@ func (nc *Conn) shut(e ending) {
 
 	nc.mu.Lock()
 	nc.left = left
-	if nc.onUndelivered != nil {
+	if nc.onUndelivered != nil || nc.log != nil {
 		nc.callUndelivered() // whoever else was about to may come too late
 	}
+	if s != nil && s.announced.Load() && !e.byProgram {
+		nc.log.disconnectedLocked(e.err)
+	}
+	nc.log.closedLocked(e.err)
 	if !e.silent {
-		// A session that was not announced belongs to an outage that was told.
-		if s != nil && s.announced.Load() || e.lost {
+		if s != nil && s.announced.Load() {
 			nc.postDisconnectedLocked(nil)
 		}
 		nc.postConnLocked(nc.Opts.ClosedCB)
