@@ -127,7 +127,7 @@ func newChaos(t *testing.T, restarts bool, opts []Option) *chaos {
 			t.Logf("again: go test -run '%s' -chaos=%v -chaos.rate=%d -chaos.seed=%d", t.Name(), *chaosFor, *chaosRate, c.seed)
 		}
 	})
-	c.server = testserver.Run(t, func(o *natsd.Options) { o.MaxPending, o.WriteDeadline = 1<<30, patience })
+	c.server = testserver.Run(t, soakServer, func(o *natsd.Options) { o.MaxPending, o.WriteDeadline = 1<<30, patience })
 	c.proxy = faultproxy.Run(t, c.server.Addr(), faultproxy.Observe(c.tap.observe), faultproxy.SocketBuffers(64<<10), faultproxy.HoldLimit(128<<10))
 	c.sub = connectTo(t, c.server.URL(), append(fast(), quiet())...)
 	sub, err := c.sub.Subscribe("chaos.*", func(m *Msg) { c.subbed.see(m.Data) })
@@ -189,6 +189,11 @@ func (c *chaos) run() {
 func (c *chaos) settle() {
 	soon(c.t, func() bool { return c.nc.FlushTimeout(patience) == nil }, "no flush")
 	soon(c.t, func() bool { return c.nc.BufferStats().Msgs == 0 }, "the buffer is not empty")
+	soon(c.t, func() bool { // the answer can be here before the writer has counted what it answers
+		c.nc.out.mu.Lock()
+		defer c.nc.out.mu.Unlock()
+		return c.nc.out.sent.pos == c.nc.out.tail
+	}, "the writer is behind")
 	soon(c.t, func() bool { return c.marks.above.Load() == 0 }, "the watermark's handler was not told of the end")
 }
 

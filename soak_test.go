@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	natsd "github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 )
 
@@ -106,6 +107,10 @@ type soakPublisher struct {
 	mode int // of chaosModes
 	c    *chaos
 }
+
+// soakServer makes a server forget the clients that have gone: it would keep a record of
+// ten thousand, and the heap is what is measured.
+func soakServer(o *natsd.Options) { o.MaxClosedClients = 10 }
 
 // soakRate is the messages a second of each publisher.
 const soakRate = 3000

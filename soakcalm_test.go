@@ -24,7 +24,7 @@ type soakCalm struct {
 }
 
 func newSoakCalm(t *testing.T, samples *soakSamples) *soakCalm {
-	c := &soakCalm{samples: samples, server: testserver.Run(t)}
+	c := &soakCalm{samples: samples, server: testserver.Run(t, soakServer)}
 	c.pub, c.sub = soakConnect(t, c.server.URL()), soakConnect(t, c.server.URL())
 	return c
 }

@@ -116,7 +116,7 @@ func soakConnect(t *testing.T, url string, opts ...Option) *soakConn {
 }
 
 func newSoakCrowd(t *testing.T, samples *soakSamples) *soakCrowd {
-	c := &soakCrowd{samples: samples, server: testserver.Run(t), over: make(chan struct{})}
+	c := &soakCrowd{samples: samples, server: testserver.Run(t, soakServer), over: make(chan struct{})}
 	c.proxy = faultproxy.Run(t, c.server.Addr())
 	c.pub = connectTo(t, c.server.URL(), append(fast(), quiet())...)
 	for _, opts := range [][]Option{nil, {AtLeastOnce()}, {UseOldRequestStyle()}} {
