@@ -32,7 +32,11 @@ func ExampleConnect_options() {
 		nats.ReconnectBackoff(100*time.Millisecond, 30*time.Second),
 		nats.ReconnectBufSize(32<<20),
 		nats.PingInterval(20*time.Second),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Println("lost the server:", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil: the program has closed the connection
+				log.Println("lost the server:", err)
+			}
+		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Println("back on", nc.ConnectedUrlRedacted()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { log.Println(err) }),
 		nats.UndeliveredHandler(func(_ *nats.Conn, u nats.Undelivered) { log.Println("not sent:", u.Count, u.Err) }),
