@@ -1,10 +1,8 @@
 package nats
 
 import (
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,21 +17,10 @@ import (
 // tests that are named exist. Package markdown has the tests of the tests.
 
 // markdownFiles reads those of the whole repository.
-func markdownFiles(t *testing.T) (docs []*markdown.Doc) {
+func markdownFiles(t *testing.T) []*markdown.Doc {
 	t.Helper()
-	require.NoError(t, filepath.WalkDir(".", func(path string, e fs.DirEntry, err error) error {
-		switch name := e.Name(); {
-		case err != nil:
-			return err
-		case e.IsDir() && path != "." && (strings.HasPrefix(name, ".") || name == "testdata"):
-			return filepath.SkipDir
-		case filepath.Ext(path) != ".md":
-			return nil
-		}
-		d, err := markdown.Read(path)
-		docs = append(docs, d)
-		return err
-	}))
+	docs, err := markdown.ReadAll(".")
+	require.NoError(t, err)
 	require.Greater(t, len(docs), 7)
 	return docs
 }
@@ -98,7 +85,7 @@ func TestMarkdownCommandsNameWhatThereIs(t *testing.T) {
 	require.Greater(t, commands, 5)
 }
 
-var namedTest = regexp.MustCompile(`\b((?:Test|Example)[A-Z]\w+)(…|\b)`)
+var namedTest = regexp.MustCompile(`\b(Test[A-Z]\w+)(…|\b)`)
 
 // "TestBadInput…" stands for several tests.
 func TestMarkdownNamesTests(t *testing.T) {

@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -55,4 +56,22 @@ func TestCheckCommand(t *testing.T) {
 	known, err := CheckCommand(root, "git clone https://example.org/x && cd x")
 	require.False(t, known)
 	require.NoError(t, err)
+}
+
+func TestReadAll(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, folder := range []string{"docs", ".hidden", "testdata"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, folder), 0o700))
+		write(t, dir, folder+"/a.md", "# A\n")
+	}
+	write(t, dir, "docs/a.go", "package docs\n")
+	docs, err := ReadAll(dir)
+	require.NoError(t, err)
+	require.Len(t, docs, 1)
+	require.Equal(t, filepath.Join(dir, "docs", "a.md"), docs[0].Path)
+
+	write(t, dir, "docs/b.md", "```go\n")
+	_, err = ReadAll(dir)
+	require.ErrorContains(t, err, "has no end")
 }

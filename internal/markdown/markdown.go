@@ -4,7 +4,9 @@ package markdown
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"unicode"
@@ -49,6 +51,25 @@ func Read(path string) (*Doc, error) {
 		return nil, err
 	}
 	return Parse(path, string(text))
+}
+
+// ReadAll reads the files of a folder and of the folders in it, but for those that are
+// hidden or named testdata.
+func ReadAll(root string) (docs []*Doc, err error) {
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && path != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata"):
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".md":
+			return nil
+		}
+		d, err := Read(path)
+		docs = append(docs, d)
+		return err
+	})
+	return docs, err
 }
 
 var (
