@@ -27,7 +27,6 @@ type ending struct {
 	byProgram bool  // not by the lifecycle goroutine
 	silent    bool  // handlers are not called
 	hasty     bool  // what is unsent is not waited for
-	lost      bool  // a server was lost with it: the DisconnectErrHandler's event
 	err       error // the last error; nil: as it was
 }
 
@@ -72,7 +71,7 @@ func (nc *Conn) shut(e ending) {
 		nc.callUndelivered() // whoever else was about to may come too late
 	}
 	if !e.silent {
-		if s != nil || e.lost {
+		if s != nil && s.announced.Load() {
 			nc.postDisconnectedLocked(nil)
 		}
 		nc.postConnLocked(nc.Opts.ClosedCB)

@@ -94,7 +94,7 @@ func (nc *Conn) drain() {
 // drainError tells the program what a drain could not do, unless the connection
 // was closed over it.
 func (nc *Conn) drainError(err error) {
-	if err != nil && nc.ctx.Err() == nil {
+	if err != nil && !nc.IsClosed() {
 		nc.reportError(nil, err)
 	}
 }
@@ -172,10 +172,10 @@ func (nc *Conn) awaitServed(ctx context.Context, w *flushWaiter) error {
 // drainPubs refuses publishes from now on and waits until the server has what
 // was published.
 func (nc *Conn) drainPubs(ctx context.Context) error {
-	nc.mu.Lock()
-	nc.state.move(DRAINING_PUBS)
-	nc.mu.Unlock()
 	nc.out.close(ErrConnectionDraining)
+	// In this order, so that a session that comes meanwhile gets the status either here
+	// or from resumeDrainLocked. Without one this does nothing.
+	nc.move(DRAINING_PUBS)
 	return nc.flush(ctx)
 }
 

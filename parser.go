@@ -18,6 +18,7 @@ type parser struct {
 	// maxPayload bounds header and data of one message, in bytes.
 	maxPayload int
 
+	last    lastHead
 	line    []byte  // a control line whose end has not come
 	args    msgArgs // of the message whose payload is being gathered
 	argLine []byte  // backs args while the payload is gathered

@@ -50,14 +50,15 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		nc.mu.Unlock()
 		return false // Close took it
 	}
-	nc.session = nil
 	if lost.fatal || !nc.Opts.AllowReconnect && !lost.forced || nc.draining == drainOrClose {
 		nc.state.move(DISCONNECTED)
 		nc.mu.Unlock()
-		nc.shut(ending{lost: true, err: lost.err})
+		// Close may come before. The session is still there, so either tells of its loss.
+		nc.shut(ending{err: lost.err})
 		return false
 	}
 	defer nc.mu.Unlock()
+	nc.session = nil
 	if !lost.forced && !nc.state.move(RECONNECTING) {
 		return false
 	}

@@ -158,6 +158,20 @@ func (r *requests) reply(m *Msg) {
 	}
 }
 
+// await waits for the reply until a channel says stop. ended: the request was over
+// before, without a reply.
+func (r *requests) await(w *requestWaiter, done <-chan struct{}, timeout <-chan time.Time) (m *Msg, ended bool) {
+	select {
+	case m = <-w.reply:
+		r.free.Put(w)
+		return m, m == nil
+	case <-done:
+	case <-timeout:
+	}
+	m, got := r.finish(w)
+	return m, got && m == nil
+}
+
 // finish gives a request up. If its reply was being handed over at that moment,
 // it is returned.
 func (r *requests) finish(w *requestWaiter) (m *Msg, got bool) {
@@ -270,31 +284,26 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 		nc.requests.finish(w)
 		return nil, err
 	}
-	var m *Msg
-	select {
-	case m = <-w.reply:
-		if nc.out.keep != nil && m != nil {
-			nc.out.spare(w.sent.at)
-		}
-		nc.requests.free.Put(w)
-		return finalReply(m)
-	case <-done:
-	case <-timeout:
-	}
 	at := w.sent.at
-	m, got := nc.requests.finish(w)
-	if !got {
-		nc.out.withdraw(at)
-		return nil, errNextDone
+	m, ended := nc.requests.await(w, done, timeout)
+	switch {
+	case m != nil:
+		if nc.out.keep != nil {
+			nc.out.spare(at)
+		}
+		return finalReply(m)
+	case ended && nc.IsClosed():
+		return nil, ErrConnectionClosed // what is unsent is reported as all that Close leaves
 	}
-	return finalReply(m)
+	nc.out.withdraw(at)
+	if ended {
+		return nil, ErrConnectionClosed
+	}
+	return nil, errNextDone
 }
 
 func finalReply(m *Msg) (*Msg, error) {
-	switch {
-	case m == nil:
-		return nil, ErrConnectionClosed
-	case m.isNoResponders():
+	if m.isNoResponders() {
 		return nil, ErrNoResponders
 	}
 	return m, nil
