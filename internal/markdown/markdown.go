@@ -78,7 +78,7 @@ var (
 	htmlName = regexp.MustCompile(`<a (?:id|name)="([^"]+)"`)
 	link     = regexp.MustCompile(`!?\[((?:[^\]\[]|\[[^\]]*\])*)\]\(([^()\s]+)\)`)
 	// definition gives a label its target; labels of names are used as [`Name`].
-	definition = regexp.MustCompile("(?m)^\\[([^\\]]+)\\]: +(\\S+)$")
+	definition = regexp.MustCompile(`(?m)^\[([^\]]+)\]: +(\S+)$`)
 	reference  = regexp.MustCompile("\\[(`[^`\n]+`)\\](?:[^(:]|$)")
 	codeSpan   = regexp.MustCompile("`[^`\n]*\\]\\([^`\n]*`")
 )
