@@ -54,11 +54,10 @@ func ExampleConn_RequestWithContext() {
 	_, err = nc.RequestWithContext(ctx, "price", []byte("chair"))
 	fmt.Println(errors.Is(err, context.DeadlineExceeded))
 
-	st := nc.BufferStats()
-	fmt.Println("waiting:", st.Msgs, "withdrawn:", st.Withdrawn)
+	fmt.Println("waiting to be sent:", nc.BufferStats().Msgs)
 	// Output:
 	// true
-	// waiting: 0 withdrawn: 1
+	// waiting to be sent: 0
 }
 
 // A service: it answers requests, as one of a group of equal processes.
