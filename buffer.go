@@ -304,7 +304,10 @@ func (o *outbox) sendControl(frame []byte) {
 	}
 }
 
-// ping appends a PING. With share, one that is the last frame already will do.
+// ping appends a PING. With share, one that is the last frame already will do, if the
+// writer has not begun it: the answer to it then comes behind all that the server has
+// sent until now. With maxAsked out it will do in any case, so that flushes that a silent
+// server lets time out do not pile up.
 // It returns the position that the PONG will confirm; without a session ok is
 // false.
 func (o *outbox) ping(share bool) (pos uint64, ok bool) {
@@ -313,13 +316,18 @@ func (o *outbox) ping(share bool) (pos uint64, ok bool) {
 	if o.state != boxAttached {
 		return 0, false
 	}
-	if n := len(o.asked); share && n > 0 && o.asked[n-1] == o.tail {
+	if n := len(o.asked); share && n > 0 && o.asked[n-1] == o.tail && (n >= maxAsked || o.pingWaitsLocked()) {
 		return o.tail, true
 	}
 	o.appendControlLocked(pingLine, framePing)
 	o.pinged = o.tail
 	o.noteAskedLocked(o.tail)
 	return o.tail, true
+}
+
+// pingWaitsLocked reports whether the last frame is a PING that the writer has not begun.
+func (o *outbox) pingWaitsLocked() bool {
+	return o.pinged == o.tail && !o.begunLocked(o.tail-uint64(len(pingLine)))
 }
 
 // pingUnsent reports whether the last PING appended is still in the ring.
