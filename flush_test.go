@@ -261,7 +261,7 @@ func TestPingsLost(t *testing.T) {
 			p.resume()
 			p.flush(true)
 			box.detach()
-			p.lost(box.rewind(0))
+			p.lost(box.rewind(0), false)
 			w := p.flush(true)
 			msg(box) // behind the flush, so of no concern to it
 			box.attach(nil, nil, nil)
@@ -281,7 +281,7 @@ func TestPingsLost(t *testing.T) {
 			p := &pings{box: box}
 			w := tc.run(box, p)
 			box.detach()
-			p.lost(box.rewind(0))
+			p.lost(box.rewind(0), false)
 			if tc.want == nil {
 				require.Empty(t, w.done)
 				box.attach(nil, nil, nil)
