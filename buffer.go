@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"encoding/binary"
 	"strconv"
 	"sync"
 	"time"
@@ -28,6 +27,7 @@ type outbox struct {
 
 	limits boxLimits // fixed
 	window int64     // bytes taken ahead of a connected writer; fixed
+	lead   int64     // and of one that is fast; fixed (lead.go)
 
 	state  boxState
 	server *serverLimits // what the session's server takes; nil: everything
@@ -66,6 +66,9 @@ type outbox struct {
 	resting  bool          // the writer waits there for its pace
 	progress uint64        // bytes the kernel has taken
 	room     chan struct{} // closed when a waiting publisher should look again
+	paused   bool          // a publisher waits there for a fast writer
+	slow     bool          // the writer was not, and has not caught up since
+	patience *time.Timer   // ends such a wait; nil until there was one
 	empty    chan struct{} // closed when nothing is left to send
 	onReplay func()        // called once when the kernel has all up to replayTo
 	replayTo uint64
@@ -90,6 +93,7 @@ type outbox struct {
 	mark    watermark
 	crossed func() // called without the lock; fixed
 
+	like  lastLine
 	count boxCounters
 	stats *Statistics // OutMsgs and OutBytes, guarded by mu
 }
@@ -111,7 +115,7 @@ const (
 )
 
 func newOutbox(limits boxLimits, stats *Statistics) *outbox {
-	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), stats: stats,
+	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), lead: leadBytes, stats: stats,
 		born: time.Now(), exact: limits.maxAge > 0, gone: noPosition, slack: compactSlack}
 	o.ready.L = &o.mu
 	return o
@@ -158,56 +162,6 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 	}
 	o.wakeLocked()
 	return nil
-}
-
-// quick is publish where nothing is special: a session that keeps up, a writer that
-// is at work, room in the last chunk. False: it has done nothing.
-func (o *outbox) quick(subject, reply string, data []byte) bool {
-	size := len("PUB  \r\n\r\n") + len(subject) + digits(len(data)) + len(data)
-	if reply != "" {
-		size += len(reply) + 1
-	}
-	o.mu.Lock()
-	c := o.last
-	if c == nil || c.free() < size+indexEntry || o.state != boxAttached || o.idle || o.exact || o.refuse != nil ||
-		!o.keepsUpLocked() || o.takesLocked(0, len(data)) != nil {
-		o.mu.Unlock()
-		return false
-	}
-	c.addFrame(frameInfo(size), o.now)
-	putPublish(c.buf[c.used:c.used+size], subject, reply, data)
-	c.used += size
-	o.tail += uint64(size)
-	o.bytes += int64(size)
-	o.msgs++
-	o.stats.OutMsgs++
-	o.stats.OutBytes += uint64(len(data))
-	o.mu.Unlock()
-	return true
-}
-
-// putPublish encodes a PUB frame into b, which is as long as that.
-func putPublish(b []byte, subject, reply string, data []byte) {
-	const pub, crlf = 'P' | 'U'<<8 | 'B'<<16 | ' '<<24, '\r' | '\n'<<8
-	end := len(b) - len("\r\n")
-	binary.LittleEndian.PutUint16(b[end:], crlf)
-	end -= len(data)
-	copy(b[end:], data)
-	end -= len("\r\n")
-	binary.LittleEndian.PutUint16(b[end:], crlf)
-	n := uint32(len(data)) // it is shorter than a frame
-	for ; n >= 10; n /= 10 {
-		end--
-		b[end] = byte('0' + n%10)
-	}
-	b[end-1] = byte('0' + n)
-	binary.LittleEndian.PutUint32(b, pub)
-	i := len("PUB ") + copy(b[len("PUB "):], subject)
-	b[i] = ' '
-	if reply != "" {
-		i += 1 + copy(b[i+1:], reply)
-		b[i] = ' '
-	}
 }
 
 // wakeLocked wakes the writer if it sleeps.
@@ -395,7 +349,8 @@ func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (no
 	o.mu.Lock()
 	defer o.unlock()
 	o.sweepLocked(server)
-	o.state, o.server = boxAttached, server
+	o.state = boxAttached
+	o.takeLimitsLocked(server)
 	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
 	o.pinged = 0
 	if o.keep != nil {

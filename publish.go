@@ -17,7 +17,7 @@ import (
 // ErrInvalidConnection. With an error the message was not taken. data may be
 // reused at once.
 func (nc *Conn) Publish(subject string, data []byte) error {
-	if nc != nil && nc.ids == nil && !nc.badSubject(subject) && nc.out.quick(subject, "", data) {
+	if nc != nil && nc.ids == nil && nc.out.quick(subject, data, !nc.Opts.SkipSubjectValidation) {
 		return nil
 	}
 	return nc.publish(subject, "", nil, data, nil)
@@ -31,9 +31,6 @@ func (nc *Conn) PublishRequest(subject, reply string, data []byte) error {
 	}
 	if nc.badSubject(subject) || !nc.Opts.SkipSubjectValidation && nc.badSubject(reply) {
 		return ErrBadSubject
-	}
-	if nc.ids == nil && nc.out.quick(subject, reply, data) {
-		return nil
 	}
 	return nc.publish(subject, reply, nil, data, nil)
 }

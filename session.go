@@ -85,16 +85,22 @@ func (s *session) end(why loss) (first bool) {
 // discardUnsent makes Close throw away what the kernel has not sent. On a link that
 // is stalled it would arrive late, behind what the next session has sent.
 func discardUnsent(conn net.Conn) {
+	if c := tcpBelow(conn); c != nil {
+		_ = c.SetLinger(0) // fails only on a closed socket
+	}
+}
+
+// tcpBelow returns the TCP socket below whatever is made of it; nil if there is none.
+func tcpBelow(conn net.Conn) *net.TCPConn {
 	for {
-		c, ok := conn.(interface{ NetConn() net.Conn })
+		above, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
 			break
 		}
-		conn = c.NetConn()
+		conn = above.NetConn()
 	}
-	if c, ok := conn.(*net.TCPConn); ok {
-		_ = c.SetLinger(0) // fails only on a closed socket
-	}
+	c, _ := conn.(*net.TCPConn)
+	return c
 }
 
 // mark records the cause, if it is the first, and in one step with that calls then,

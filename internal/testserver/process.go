@@ -43,20 +43,31 @@ type Process struct {
 	proc *child.Process
 }
 
-// RunProcess starts a server in a process of its own for a test, and kills it when
-// the test ends. The text is its configuration; see [Config.Text].
+// NewProcess starts a server in a process of its own and returns when clients can
+// connect. The text is its configuration; see [Config.Text]. Call Close when done
+// with it.
+func NewProcess(text string) (*Process, error) {
+	s, err := prepare(Config{Text: "debug: false\n" + text}) // with a text there is a file
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{s: s}
+	if err := p.Start(); err != nil {
+		_ = s.Close() // the first error is the one that matters
+		return nil, err
+	}
+	return p, nil
+}
+
+// RunProcess is NewProcess for a test. The process is killed when the test ends.
 func RunProcess(t TB, text string) *Process {
 	t.Helper()
-	s, err := prepare(Config{Text: "debug: false\n" + text}) // with a text there is a file
+	p, err := NewProcess(text)
 	if err != nil {
 		t.Fatalf("%v", err)
 		return nil
 	}
-	p := &Process{s: s}
 	closeWith(t, p)
-	if err := p.Start(); err != nil {
-		t.Fatalf("%v", err)
-	}
 	return p
 }
 
