@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	lifeDepth = flag.Int("life", map[bool]int{false: 4, true: 3}[raceEnabled],
+	lifeDepth = flag.Int("life", map[bool]int{false: 4, true: 2}[raceEnabled],
 		"how many actions the sequences of TestLifeOfAConnection have")
 	lifeBefore = flag.Int("life.before", 0, "how many come before the two that meet in TestLifeInterrupted")
 )
