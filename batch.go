@@ -62,7 +62,7 @@ func (o *outbox) take(b *batch) bool {
 			o.gatherLocked(b, limit)
 			return true
 		}
-		if o.keep == nil || o.keep.msgs == 0 {
+		if o.parting == nil && (o.keep == nil || o.keep.msgs == 0) {
 			o.signalEmptyLocked()
 		}
 		o.armLocked()
@@ -91,7 +91,7 @@ func (o *outbox) pendingLocked() bool {
 		o.skipDeadLocked()
 		o.freeLocked()
 	}
-	return o.sent.pos < o.tail || len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked()
+	return o.sendableLocked() || len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked() || o.partingDueLocked()
 }
 
 // gatherLocked fills b. What goes ahead is put in front, but never into the
@@ -105,7 +105,7 @@ func (o *outbox) gatherLocked(b *batch, limit uint64) {
 	if waiting && o.part == 0 {
 		b.add(o.ahead[o.aheadAt:])
 	}
-	if o.sent.pos < o.tail {
+	if o.sendableLocked() {
 		ahead := b.size
 		o.collectFramesLocked(b, waiting, limit)
 		o.pace.left -= float64(b.size - ahead)
@@ -115,7 +115,7 @@ func (o *outbox) gatherLocked(b *batch, limit uint64) {
 
 func (o *outbox) collectFramesLocked(b *batch, waiting bool, limit uint64) {
 	o.sent.settle()
-	if waiting && o.part > 0 {
+	if (waiting || o.parting != nil) && o.part > 0 {
 		rest := o.sent.c.frame(o.sent.i).size() - o.part
 		o.collectLocked(b, o.sent.pos+uint64(o.part), uint64(rest))
 		return
@@ -127,9 +127,17 @@ func (o *outbox) collectFramesLocked(b *batch, waiting bool, limit uint64) {
 	o.collectLiveLocked(b, limit)
 }
 
-// topUpAheadLocked turns owed PONGs into bytes once the last ones are out.
+// topUpAheadLocked turns owed PONGs into bytes once the last ones are out, and has
+// the farewell said.
 func (o *outbox) topUpAheadLocked() {
-	if len(o.ahead) > o.aheadAt || o.owed == 0 {
+	if len(o.ahead) > o.aheadAt {
+		return
+	}
+	if o.part == 0 && o.partingDueLocked() {
+		o.sayFarewellLocked()
+		return
+	}
+	if o.owed == 0 {
 		return
 	}
 	n := min(o.owed, pongsAtOnce)

@@ -33,10 +33,12 @@ type outbox struct {
 	server *serverLimits // what the session's server takes; nil: everything
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
-	refuse   error // why nothing is taken any more, once closed
-	bytes    int64 // of the live publishes between sent and tail
-	msgs     int64 // how many those are
-	dead     int   // dead frames between sent and tail
+	// between: detached, but the next session is there and about to be attached.
+	between bool
+	refuse  error // why nothing is taken any more, once closed
+	bytes   int64 // of the live publishes between sent and tail
+	msgs    int64 // how many those are
+	dead    int   // dead frames between sent and tail
 	// deadBytes are their bytes, and those of dead frames that are kept. They take
 	// room, though nobody's limit, until they are passed or moved out (compact.go).
 	deadBytes int64
@@ -60,7 +62,8 @@ type outbox struct {
 	// then PONGs. It belongs to the session and goes with it.
 	ahead   []byte
 	aheadAt int
-	owed    int // PONGs owed to the server
+	owed    int      // PONGs owed to the server
+	parting *parting // nil: the session is not about to end in order
 
 	idle     bool          // the writer waits on ready
 	resting  bool          // the writer waits there for its pace
@@ -301,7 +304,10 @@ func (o *outbox) sendControl(frame []byte) {
 	}
 }
 
-// ping appends a PING. With share, one that is the last frame already will do.
+// ping appends a PING. With share, one that is the last frame already will do, if the
+// writer has not begun it: the answer to it then comes behind all that the server has
+// sent until now. With maxAsked out it will do in any case, so that flushes that a silent
+// server lets time out do not pile up.
 // It returns the position that the PONG will confirm; without a session ok is
 // false.
 func (o *outbox) ping(share bool) (pos uint64, ok bool) {
@@ -310,13 +316,18 @@ func (o *outbox) ping(share bool) (pos uint64, ok bool) {
 	if o.state != boxAttached {
 		return 0, false
 	}
-	if n := len(o.asked); share && n > 0 && o.asked[n-1] == o.tail {
+	if n := len(o.asked); share && n > 0 && o.asked[n-1] == o.tail && (n >= maxAsked || o.pingWaitsLocked()) {
 		return o.tail, true
 	}
 	o.appendControlLocked(pingLine, framePing)
 	o.pinged = o.tail
 	o.noteAskedLocked(o.tail)
 	return o.tail, true
+}
+
+// pingWaitsLocked reports whether the last frame is a PING that the writer has not begun.
+func (o *outbox) pingWaitsLocked() bool {
+	return o.pinged == o.tail && !o.begunLocked(o.tail-uint64(len(pingLine)))
 }
 
 // pingUnsent reports whether the last PING appended is still in the ring.
@@ -349,7 +360,7 @@ func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (no
 	o.mu.Lock()
 	defer o.unlock()
 	o.sweepLocked(server)
-	o.state = boxAttached
+	o.state, o.between = boxAttached, false
 	o.takeLimitsLocked(server)
 	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
 	o.pinged = 0
@@ -373,6 +384,10 @@ func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (no
 func (o *outbox) detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.detachLocked()
+}
+
+func (o *outbox) detachLocked() {
 	o.state, o.settling = boxDetached, true
 	o.onReplay = nil
 	o.idle = false
@@ -390,6 +405,7 @@ func (o *outbox) rewind(blame int) uint64 {
 	defer o.unlock()
 	suspect, poison := o.blameLocked(blame)
 	o.ahead, o.aheadAt, o.owed, o.asked = nil, 0, 0, o.asked[:0]
+	o.parting = nil
 	o.part, o.proven, o.inHand = 0, 0, 0
 	o.coolLocked()
 	o.settling = false
@@ -435,6 +451,9 @@ func (o *outbox) close(err error) {
 	defer o.mu.Unlock()
 	if o.refuse != ErrConnectionClosed {
 		o.refuse = err
+	}
+	if err == ErrConnectionClosed {
+		o.stayLocked()
 	}
 	o.releaseWaitersLocked()
 }

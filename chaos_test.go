@@ -136,13 +136,16 @@ func newChaos(t *testing.T, restarts bool, opts []Option) *chaos {
 	require.NoError(t, c.sub.FlushTimeout(patience))
 	// Small sockets, and PINGs that are close together: so little is in doubt.
 	dialer := &net.Dialer{Timeout: time.Second, Control: smallSendBuffer}
-	c.nc, err = Connect(c.proxy.URL(), append([]Option{
+	all := append([]Option{
 		MaxReconnects(-1), ReconnectWait(5 * time.Millisecond), ReconnectJitter(0, 0), quiet(),
 		SetCustomDialer(dialer), FlusherTimeout(chaosStall), PingInterval(10 * time.Millisecond),
 		MaxPingsOutstanding(1000), Timeout(300 * time.Millisecond), UndeliveredHandler(c.given.add),
 		DisconnectErrHandler(func(*Conn, error) { c.breaks.Add(1) }), ReconnectBufWatermark(0.8, 0.2, c.marks.add),
-	}, opts...)...)
-	require.NoError(t, err)
+	}, opts...)
+	soon(t, func() bool { // the timeout is short for a machine that is busy
+		c.nc, err = Connect(c.proxy.URL(), all...)
+		return err == nil
+	}, "no connection")
 	t.Cleanup(c.nc.Close)
 	c.faults = chaosFaults{t: t, rng: rand.New(rand.NewPCG(c.seed, 0)), proxy: c.proxy, server: c.server, restarts: restarts}
 	return c

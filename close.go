@@ -67,9 +67,13 @@ func (nc *Conn) shut(e ending) {
 
 	nc.mu.Lock()
 	nc.left = left
-	if nc.onUndelivered != nil {
+	if nc.onUndelivered != nil || nc.log != nil {
 		nc.callUndelivered() // whoever else was about to may come too late
 	}
+	if s != nil && s.announced.Load() && !e.byProgram {
+		nc.log.disconnectedLocked(e.err)
+	}
+	nc.log.closedLocked(e.err)
 	if !e.silent {
 		if s != nil && s.announced.Load() {
 			nc.postDisconnectedLocked(nil)

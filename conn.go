@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Goroutines: the lifecycle goroutine (run), which is the read loop while there
@@ -41,15 +42,17 @@ type Conn struct {
 	done     chan struct{} // closed when the lifecycle goroutine has ended
 	over     chan struct{} // closed when the connection is closed and all is given back
 
+	log           *connLog // nil: there is no logger
 	onUndelivered UndeliveredCB
 	ids           *msgIDs // nil: messages get no id
 	watermarks    watermarkTeller
 	timers        timers
 	waiters       sync.Pool // of *nextWaiter; a connection's own: see timers
 
-	maxPayload atomic.Int64 // of the last INFO
-	headers    atomic.Bool  // of the last INFO
-	met        atomic.Bool  // there has been a server
+	maxPayload atomic.Int64  // of the last INFO
+	headers    atomic.Bool   // of the last INFO
+	met        atomic.Bool   // there has been a server
+	dropped    atomic.Uint64 // messages, at the limits of all subscriptions
 
 	mu sync.Mutex
 	// Under mu.
@@ -58,7 +61,9 @@ type Conn struct {
 	info     serverInfo
 	pool     *serverPool
 	lastErr  error
-	greeted  bool // the ConnectHandler's event has been
+	greeted  bool      // the ConnectHandler's event has been
+	lostAt   time.Time // when the outage began; zero: there is none
+	lostTo   error     // and why
 	draining drainMode
 	pause    chan struct{} // closed to end a pause of the reconnect loop; nil: there is none
 	closeErr error         // why the library closed the connection
@@ -134,12 +139,17 @@ func newConn(o Options, pool *serverPool) *Conn {
 	if o.MsgIDHeader {
 		nc.ids = newMsgIDs()
 	}
-	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
+	nc.log = newConnLog(nc)
+	nc.onUndelivered = o.UndeliveredCB
+	switch {
+	case nc.onUndelivered != nil:
 		nc.out.listen(nc.callUndelivered)
+	case nc.log != nil:
+		nc.out.listenForCounts(nc.callUndelivered)
 	}
 	nc.out.pace.rate = float64(max(0, o.ReconnectReplayRate))
-	if o.WatermarkCB != nil && o.ReconnectBufSize > 0 {
-		nc.out.watch(o.ReconnectBufHigh, o.ReconnectBufLow, nc.markCrossed)
+	if high, low := o.marks(); high > 0 && o.ReconnectBufSize > 0 {
+		nc.out.watch(high, low, nc.markCrossed)
 	}
 	nc.pings = &pings{box: nc.out}
 	nc.subs = newRegistry(nc.out)
@@ -177,6 +187,7 @@ func (nc *Conn) firstSession() (*session, error) {
 			return nil, ErrConnectionClosed
 		}
 		nc.noteRefusal(srv, err)
+		nc.logFailed(srv, err)
 		last = err
 		if isDialError(err) && strings.Contains(err.Error(), "connection refused") {
 			last = nil
@@ -240,10 +251,10 @@ func (nc *Conn) learn(info *serverInfo, tell bool) {
 		return
 	}
 	if fresh {
-		nc.postManyLocked(nc.Opts.DiscoveredServersCB)
+		nc.postManyLocked(nc.log.discoveredLocked(), nc.call(nc.Opts.DiscoveredServersCB))
 	}
 	if info.LameDuckMode {
-		nc.postManyLocked(nc.Opts.LameDuckModeHandler)
+		nc.postManyLocked(nc.log.lameDuckLocked(), nc.call(nc.Opts.LameDuckModeHandler))
 	}
 }
 
@@ -286,6 +297,8 @@ func (nc *Conn) announce(s *session) {
 	s.announced.Store(true)
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
+	nc.log.announcedLocked(s)
+	nc.lostAt, nc.lostTo = time.Time{}, nil
 	if nc.greeted {
 		nc.postConnLocked(nc.Opts.ReconnectedCB)
 		return

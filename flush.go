@@ -144,8 +144,9 @@ func (p *pings) resume() {
 // lost handles the end of a session, after the outbox was rewound; kept is the
 // position from which everything is still in the process. Flushes that began
 // in the session fail. One that began before it goes on waiting if nothing of
-// what it is to prove has left the process without being confirmed.
-func (p *pings) lost(kept uint64) {
+// what it is to prove has left the process without being confirmed; after a session
+// that is settled all do.
+func (p *pings) lost(kept uint64, settled bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	waiting := p.parked
@@ -155,7 +156,7 @@ func (p *pings) lost(kept uint64) {
 	p.fifo, p.parked = nil, nil
 	for _, w := range waiting {
 		inDoubt := max(p.confirmed, w.from) < min(kept, w.upTo)
-		if w.durable && (p.box.keep != nil || !inDoubt) {
+		if settled || w.durable && (p.box.keep != nil || !inDoubt) {
 			p.parked = append(p.parked, w)
 		} else {
 			w.done <- ErrConnectionClosed

@@ -179,6 +179,7 @@ func (o *outbox) answered() (pos uint64, ok bool) {
 	o.asked = append(o.asked[:0], o.asked[1:]...)
 	// The writer may not have accounted yet for bytes that are answered already.
 	o.proven = pos
+	o.heardLocked()
 	if o.keep == nil {
 		o.count.proven(pos)
 		return pos, true
@@ -246,7 +247,7 @@ func (o *outbox) keptLessLocked() {
 	if o.resting {
 		o.ready.Signal()
 	}
-	if !o.pendingLocked() {
+	if o.parting == nil && !o.pendingLocked() {
 		o.signalEmptyLocked()
 	}
 }

@@ -104,12 +104,12 @@ func (o *outbox) judgeLocked(how *handling, asked bool) (verdict, error) {
 	switch {
 	case o.refuse != nil:
 		return refuseIt, o.refuse
-	case o.state == boxAttached && o.keepsUpLocked():
-		if o.leadsLocked() {
+	case o.connectedLocked() && o.keepsUpLocked():
+		if o.state == boxAttached && o.leadsLocked() {
 			return waitForWriter, nil
 		}
 		return takeIt, nil
-	case o.state == boxAttached:
+	case o.connectedLocked():
 		return waitForRoom, nil
 	case how != nil && how.noBuffer:
 		return refuseIt, ErrDisconnected

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -138,12 +139,18 @@ type Options struct {
 	// DiscoveredServersCB is called when a server tells of new ones.
 	DiscoveredServersCB ConnHandler
 	// AsyncErrorCB is called for errors that no call returns. nil at connect:
-	// one that writes a line to standard error.
+	// one that writes a line to standard error, unless there is a Logger.
 	AsyncErrorCB ErrHandler
 	// LameDuckModeHandler is called when the server is about to shut down.
 	LameDuckModeHandler ConnHandler
+	// ReconnectOnLameDuck: the connection leaves such a server for another one.
+	ReconnectOnLameDuck bool
+	// LameDuckSpread is the most that it waits, at random, before it does.
+	LameDuckSpread time.Duration
 	// ReconnectErrCB is called for each attempt that could not dial.
 	ReconnectErrCB ConnErrHandler
+	// Logger is told of the connection's events; nil: nobody is.
+	Logger *slog.Logger
 	// ReconnectBufSize bounds, in bytes, what is kept while there is no server.
 	// 0: 8 MiB; negative: nothing is taken while there is no server.
 	ReconnectBufSize int
@@ -271,6 +278,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.AsyncErrorCB == nil {
 		o.AsyncErrorCB = printError
+		if o.Logger != nil {
+			o.AsyncErrorCB = quietError
+		}
 	}
 	return o.withTLSDefaults()
 }

@@ -145,6 +145,9 @@ func (r *reader) info(text []byte) {
 	var info serverInfo
 	if json.Unmarshal(text, &info) == nil {
 		r.nc.learn(&info, true)
+		if info.LameDuckMode {
+			r.nc.depart(r.s)
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package nats
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,6 +119,19 @@ func (g *registry) len() int {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return len(g.byID)
+}
+
+// list is what there is, but for the subscription of requests, by age.
+func (g *registry) list() []*Subscription {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	all := make([]*Subscription, 0, len(g.byID))
+	for _, id := range slices.Sorted(maps.Keys(g.byID)) {
+		if s := g.byID[id]; s.mux == nil {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // attach encodes the replay of all subscriptions and attaches the outbox with

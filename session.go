@@ -33,6 +33,8 @@ type session struct {
 	mu   sync.Mutex
 	lost *loss // why it ended; nil while it lives
 	ping *time.Timer
+	// departure is its way out of a server in lame duck mode; nil: none has begun.
+	departure *departure
 }
 
 // loss is why a session ended.
@@ -40,7 +42,10 @@ type loss struct {
 	err    error
 	fatal  bool // the connection is to be closed for good
 	forced bool // by ForceReconnect
-	hurry  bool // the first attempt to reconnect comes without a pause
+	left   bool // by a departure
+	// settled: it ended in order, so that nothing that was sent is in doubt.
+	settled bool
+	hurry   bool // the first attempt to reconnect comes without a pause
 }
 
 // blame is how far the message in the middle of which the session ended may be

@@ -7,6 +7,7 @@ package nats
 
 import (
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -25,6 +26,12 @@ const AUTHENTICATION_REVOKED_ERR = impl.AUTHENTICATION_REVOKED_ERR
 
 // AUTHORIZATION_ERR begins the text about refused credentials.
 const AUTHORIZATION_ERR = impl.AUTHORIZATION_ERR
+
+// AliveHandler answers HTTP requests, those of a liveness probe: 200 while all
+// connections are Alive, else 503 and why not.
+func AliveHandler(conns ...*Conn) http.Handler {
+	return impl.AliveHandler(conns...)
+}
 
 // AsyncSubscription calls a handler.
 const AsyncSubscription = impl.AsyncSubscription
@@ -304,6 +311,10 @@ var ErrBadSubscription = impl.ErrBadSubscription
 // ErrBadTimeout is returned for a timeout that is not positive where one is needed.
 var ErrBadTimeout = impl.ErrBadTimeout
 
+// ErrBufferFilled is the reason of a HealthError where an outage has filled the
+// reconnect buffer beyond what ReadyLimits allow.
+var ErrBufferFilled = impl.ErrBufferFilled
+
 // ErrChanArg is returned where a channel is wanted and something else was given.
 var ErrChanArg = impl.ErrChanArg
 
@@ -513,6 +524,9 @@ type Handler = impl.Handler
 // given. All methods that read work on a nil Header.
 type Header = impl.Header
 
+// HealthError says why a connection is not ready, or not alive.
+type HealthError = impl.HealthError
+
 // IgnoreAuthErrorAbort goes on reconnecting after a server has refused the
 // credentials with the same error twice in a row.
 func IgnoreAuthErrorAbort() Option {
@@ -542,14 +556,55 @@ const InboxPrefix = impl.InboxPrefix
 const JSON_ENCODER = impl.JSON_ENCODER
 
 // LameDuckModeHandler is called when the server says that it is about to shut
-// down. A program can then reconnect at a moment of its choice, with ForceReconnect;
-// by itself the connection stays until the server drops it.
+// down. By itself the connection then stays until the server drops it, unless
+// ReconnectOnLameDuck is set; a program can also leave at a moment of its choice, with
+// ForceReconnect.
 func LameDuckModeHandler(cb ConnHandler) Option {
 	return impl.LameDuckModeHandler(cb)
 }
 
 // LangString is the language as told to the server.
 const LangString = impl.LangString
+
+// Logger makes the connection tell l of its events. Default nil: nothing is logged,
+// and nothing is spent on it. These are the records; their texts and keys stay the
+// same from version to version:
+//
+//	nats: connected                     INFO   server, server_id, server_name, server_version, cluster, client_id
+//	nats: no server at first, retrying  WARN   error; with RetryOnFailedConnect
+//	nats: attempt to connect failed     DEBUG  server, error, failed_attempts
+//	nats: disconnected                  WARN   server, error
+//	nats: reconnected                   INFO   those of connected and of the outage
+//	nats: closed                        INFO   given_up, in_doubt; by the program
+//	nats: closed                        ERROR  the same, and error: why the library has closed it
+//	nats: server is shutting down       WARN   server, count; lame duck mode
+//	nats: servers discovered            INFO   servers, discovered (16 of them at most), count
+//	nats: slow consumer                 WARN   error, subject, queue, dropped (in all), count
+//	nats: permission violation          WARN   error, count
+//	nats: error                         ERROR  error, subject, queue, count; all else that the ErrorHandler is told
+//	nats: messages given up             WARN   reason, count
+//	nats: buffer is above its high mark WARN   msgs, bytes
+//	nats: buffer is below its low mark  INFO   msgs, bytes
+//
+// Those of the outage are outage (how long it was), failed_attempts, and of messages
+// buffered, replayed, rejected, given_up and in_doubt: see BufferStats. They are in a
+// first "connected" as well if there was no server at first. A connection with a Name has it
+// under connection in each record. Keys that have nothing to say are left out. The
+// marks are those of ReconnectBufWatermark, without it 80% and 50%.
+//
+// Records with a count can come in any number, so they are told at once and then,
+// while there are more of their kind (text, and error, reason or subject), summed up
+// every 10 seconds and at the end. No record has a credential in it.
+//
+// Records come in the order of the events and with their times, on the goroutine
+// of the handlers, each before the handler for its event; a slow logger or handler
+// delays those behind it and nothing else. Handlers are called with or without a
+// logger; only the line that is written to standard error where there is no
+// ErrorHandler is not, since the logger has it. SetErrorHandler does not touch the
+// logger.
+func Logger(l *slog.Logger) Option {
+	return impl.Logger(l)
+}
 
 // MAX_ACCOUNT_CONNECTIONS_ERR is sent when the account may have no more connections.
 const MAX_ACCOUNT_CONNECTIONS_ERR = impl.MAX_ACCOUNT_CONNECTIONS_ERR
@@ -741,6 +796,16 @@ const PullSubscription = impl.PullSubscription
 // RECONNECTING: the server was lost, another one is being looked for.
 const RECONNECTING = impl.RECONNECTING
 
+// ReadyHandler answers HTTP requests, those of a readiness probe: 200 while all
+// connections are Ready with these limits, else 503 and why not.
+func ReadyHandler(limits ReadyLimits, conns ...*Conn) http.Handler {
+	return impl.ReadyHandler(limits, conns...)
+}
+
+// ReadyLimits say how much of an outage a program can stand before it is not ready for
+// work. The zero value: none of it.
+type ReadyLimits = impl.ReadyLimits
+
 // ReconnectBackoff makes the pauses between passes through the servers grow, and
 // spreads the clients that have lost the same server: the n-th pause of an outage is
 // drawn at random between 0 and least*2^(n-1), but never more than most. It takes the
@@ -831,6 +896,30 @@ func ReconnectJitter(jitter time.Duration, jitterForTLS time.Duration) Option {
 // failure always ends the session and starts a reconnect here.)
 func ReconnectOnFlusherError() Option {
 	return impl.ReconnectOnFlusherError()
+}
+
+// ReconnectOnLameDuck makes the connection leave a server that says it is about to
+// shut down (lame duck mode), if another one takes it, instead of waiting until it is
+// dropped. It connects to the other one first, then ends the old session in order:
+// the server confirms what it was sent and what it has for the subscriptions, and the
+// rest of the buffer and the subscriptions go to the new one. So nothing that this
+// connection publishes is lost or repeated, in every mode. If the old server does not answer
+// within Timeout the connection goes all the same, and what the server had not
+// confirmed is as after any lost connection. While no other server takes the
+// connection, it stays and tries again.
+//
+// Each client waits for a time drawn at random between 0 and spread before it leaves,
+// so that those of one server do not come to the others all at once. A nats-server
+// drops nobody during its lame_duck_grace_period, 10 s by default: spread should be
+// somewhat shorter, 8 s for instance. 0: at once. Negative: ErrInvalidArg.
+//
+// Default: off. The handlers are called as for any other change of server, and the
+// LameDuckModeHandler as well. With NoReconnect, and while the connection drains, it
+// does nothing. A subscription misses what others publish between the end of the one
+// session and the begin of the other, and may get twice what the servers were passing
+// on to each other just then; its queue group, if that has another member, neither.
+func ReconnectOnLameDuck(spread time.Duration) Option {
+	return impl.ReconnectOnLameDuck(spread)
 }
 
 // ReconnectReplayRate bounds how fast what was buffered is sent once there is a
@@ -955,6 +1044,9 @@ const SubscriptionDraining = impl.SubscriptionDraining
 // SubscriptionSlowConsumer: messages were dropped at its limits since the last
 // one that it took, or since NextMsg said so.
 const SubscriptionSlowConsumer = impl.SubscriptionSlowConsumer
+
+// SubscriptionStats sums up the subscriptions of a connection.
+type SubscriptionStats = impl.SubscriptionStats
 
 // SubscriptionType says how a subscription hands over its messages.
 type SubscriptionType = impl.SubscriptionType

@@ -94,9 +94,10 @@ func (l *ledger) explainLocked(t *tally) {
 			switch {
 			case !l.accepted.has(number):
 				t.misreported++
+			case l.keeps && l.delivered.has(number): // it had arrived, unconfirmed
 			case l.delivered.has(number):
 				t.contradicted++
-			case l.taken.has(number):
+			case l.taken.has(number) && !l.keeps:
 				t.sentAnyway++
 			default:
 				n++
@@ -104,6 +105,11 @@ func (l *ledger) explainLocked(t *tally) {
 		})
 		t.givenUp[why], t.unseen[why], t.told[why] = n, g.counted, g.told
 		t.kept -= n
+	}
+	if t.kept < 0 && l.keeps {
+		// Those of which only the number was told may have been sent before.
+		t.unconfirmed = max(0, t.unconfirmed+t.kept)
+		t.kept = 0
 	}
 	if t.kept < 0 {
 		// More were counted as given up than are missing.

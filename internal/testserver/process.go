@@ -3,6 +3,10 @@ package testserver
 import (
 	"errors"
 	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -69,6 +73,34 @@ func RunProcess(t TB, text string) *Process {
 	}
 	closeWith(t, p)
 	return p
+}
+
+// RunProcesses starts a cluster of n servers, each in a process of its own, for a test,
+// and kills them when it ends. A server that comes back joins the others by itself.
+func RunProcesses(t TB, n int) []*Process {
+	t.Helper()
+	var routes ports
+	defer routes.release() // the servers hold them by then
+	addrs := make([]string, n)
+	for i := range addrs {
+		port := server.RANDOM_PORT
+		if err := routes.take(loopback, &port); err != nil {
+			t.Fatalf("testserver: %v", err)
+			return nil
+		}
+		addrs[i] = net.JoinHostPort(loopback, strconv.Itoa(port))
+	}
+	routes.makeWay()
+	all := make([]*Process, n)
+	for i, addr := range addrs {
+		var others []string
+		for _, other := range slices.Concat(addrs[:i], addrs[i+1:]) {
+			others = append(others, "nats-route://"+other)
+		}
+		all[i] = RunProcess(t, fmt.Sprintf("server_name: p%d\ncluster { name: %s, listen: %q, routes: [%s] }",
+			i, ClusterName, addr, strings.Join(others, ", ")))
+	}
+	return all
 }
 
 // Start starts a killed server again, with the same port, configuration and

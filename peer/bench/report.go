@@ -145,6 +145,8 @@ system, of the measured process. For requests the time is the median of single r
 figures move with the machine and with what else it does (at the end its load average was %s, of which this program alone
 makes about 2); the ratios are what the goals are about.
 
+![ratios](docs/benchmarks.svg)
+
 %s`, time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), machine.Processor(), runtime.GOOS,
 		runtime.GOARCH, machine.Version("github.com/nats-io/nats.go"), machine.Version("github.com/nats-io/nats-server/v2"), rounds,
 		machine.Load(), table(rows))

@@ -49,11 +49,13 @@ func document(all []result) string {
 	}
 	return fmt.Sprintf(`# Faults
 
-Made by `+"`go run ./faults`"+` in `+"`peer`"+` on %s, with %s on %d processors (%s), %s/%s; nats-server %s, and as the
-incumbent nats.go %s. Each client goes through each kind of fault for %v, with %d messages of %d bytes a second (%d into a
-stream), through a proxy on the loopback interface, with a reconnect buffer of %d MiB that does not fill up. The faults and
-their pauses come from one random source (seed %d), the same for all clients; the exact moment is the machine's, so figures of
-two runs differ.
+Made by `+"`go run ./faults`"+` in `+"`peer`"+` on %s, with %s on %d processors
+(%s), %s/%s; nats-server %s, and as the incumbent nats.go %s.
+
+Each client goes through each kind of fault for %v, with %d messages of %d bytes a second (%d into a stream),
+through a proxy on the loopback interface, with a reconnect buffer of %d MiB that does not fill up. The faults and their
+pauses come from one random source (seed %d), the same for all clients; the exact moment is the machine's, so the figures of
+two runs differ by some percent, and a cell in which nothing was lost says that of one run.
 
 - **reset, blackhole, half-close, throttle, mixed** are those of `+"`internal/faultplan`"+`; **%s** is a nats-server in a
   process of its own that dies by SIGKILL and is started again.
