@@ -137,20 +137,24 @@ func class(i int) string {
 	return fmt.Sprintf("line c%d", i)
 }
 
-// spans draws what lies of each span on the x axis.
+// spans draws what lies of each span on the x axis; a moment is a thin line.
 func (d *document) spans(spans []Span, r frame) {
 	for _, s := range spans {
-		from, to := clamp(s.From, r.x), clamp(s.To, r.x)
-		if !(from < to) {
+		if !(s.From <= s.To && s.From <= r.x.hi && s.To >= r.x.lo) { // or not a number
 			continue
 		}
-		x, _, _ := r.place(Point{from, r.y.lo})
-		end, _, _ := r.place(Point{to, r.y.lo})
+		x, _, _ := r.place(Point{clamp(s.From, r.x), r.y.lo})
+		end, _, _ := r.place(Point{clamp(s.To, r.x), r.y.lo})
+		wide := max(end-x, 2)
 		d.printf(`<rect class="span" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`+"\n",
-			x, r.top, end-x, r.bottom-r.top, escape(s.Name))
-		if width(s.Name) <= end-x {
+			x, r.top, wide, r.bottom-r.top, escape(s.Name))
+		if width(s.Name) <= wide {
 			d.text(x+3, r.top+12, "soft", "start", s.Name)
+			continue
 		}
+		d.printf(`<g transform="translate(%.1f %.1f) rotate(-90)">`, x+11, r.top+3)
+		d.text(0, 0, "soft", "end", s.Name)
+		d.printf("</g>\n")
 	}
 }
 

@@ -73,10 +73,10 @@ type Point struct{ X, Y float64 }
 
 // A Span is a stretch of the x axis in which something was the case.
 type Span struct {
-	// From and To are values of the x axis; what lies outside of it is cut off.
+	// From and To are values of the x axis; what lies outside of it is cut off. Equal
+	// ones are a moment.
 	From, To float64
-	// Name stands at the top of the span if there is room, and shows when a mouse
-	// rests on it.
+	// Name stands in the span, upright if that is narrow.
 	Name string
 }
 

@@ -182,7 +182,7 @@ func TestSpansAreCutAtTheAxis(t *testing.T) {
 	f := one(Line{Points: []Point{{0, 0}, {10, 1}}})
 	f.Panels[0].Spans = []Span{
 		{From: 2, To: 6, Name: "stop"}, {From: 9, To: 99, Name: "late"}, {From: 20, To: 30, Name: "beyond"},
-		{From: 6, To: 6.01, Name: "a name without room"}, {From: math.NaN(), To: 3},
+		{From: 6, To: 6, Name: "a moment"}, {From: 7, To: 7.01, Name: "narrow"}, {From: math.NaN(), To: 3}, {From: 5, To: 4},
 	}
 	all := write(t, f)
 	var spans []element
@@ -191,7 +191,7 @@ func TestSpansAreCutAtTheAxis(t *testing.T) {
 			spans = append(spans, e)
 		}
 	}
-	require.Len(t, spans, 3)
+	require.Len(t, spans, 4)
 	num := func(e element, name string) float64 {
 		v, err := strconv.ParseFloat(e.attr[name], 64)
 		require.NoError(t, err)
@@ -203,7 +203,9 @@ func TestSpansAreCutAtTheAxis(t *testing.T) {
 	assert.InDelta(t, 0.4*wide, num(spans[0], "width"), 0.2)
 	assert.InDelta(t, p[1].X, num(spans[1], "x")+num(spans[1], "width"), 0.2)
 	assert.Contains(t, texts(all), "stop")
-	assert.NotContains(t, texts(all), "a name without room")
+	assert.Contains(t, texts(all), "a moment")
+	assert.NotContains(t, texts(all), "beyond")
+	assert.InDelta(t, 2, num(spans[2], "width"), 0.1)
 }
 
 func TestSameAxesHoldThePointsOfAllPanels(t *testing.T) {
