@@ -57,8 +57,8 @@ func Panel(title string, samples []Sample, s Script) svgplot.Panel {
 		{fmt.Sprintf("accepted %d", last.Accepted), func(s Sample) int { return s.Accepted }},
 		{fmt.Sprintf("delivered %d", last.Delivered), func(s Sample) int { return s.Delivered }},
 		{"buffered", func(s Sample) int { return s.Msgs }},
-		{fmt.Sprintf("lost %d", last.Lost), func(s Sample) int { return s.Lost }},
 		{fmt.Sprintf("repeated %d", last.Repeated), func(s Sample) int { return s.Repeated }},
+		{fmt.Sprintf("lost %d", last.Lost), func(s Sample) int { return s.Lost }},
 	} {
 		line := svgplot.Line{Name: l.name}
 		for _, s := range samples {
