@@ -36,6 +36,8 @@ type State struct {
 	// InDoubt counts what may have been lost, as the client has it; negative if it
 	// does not say.
 	InDoubt int
+	// ToReport is how many messages the client has given up; its reports come later.
+	ToReport int
 }
 
 // Reports are how a client tells what happens to it.
@@ -108,7 +110,7 @@ func (c ours) Look() State {
 	return State{
 		Status: c.Status().String(),
 		Msgs:   b.Msgs, Bytes: b.Bytes, Unconfirmed: b.UnconfirmedMsgs, UnconfirmedBytes: b.UnconfirmedBytes,
-		Confirmed: int(b.Confirmed), InDoubt: int(b.InDoubt),
+		Confirmed: int(b.Confirmed), InDoubt: int(b.InDoubt), ToReport: int(b.Undelivered),
 	}
 }
 

@@ -144,14 +144,26 @@ func (l *Lab) hole(on bool) error {
 	return nil
 }
 
-// stopServer shuts the server down. The proxy refuses at once, so that the client does
-// not find it half gone.
+// stopServer shuts the server down. The client hears and reaches nothing any more from
+// the beginning, and the subscriber gets what the server has for it: what a server has
+// confirmed and dies with would be its loss, and not the client's.
 func (l *Lab) stopServer() error {
-	l.set(func(f *Faults) { f.Stopped = true })
+	if l.set(func(f *Faults) { f.Stopped = true }).Stopped {
+		return nil
+	}
 	if err := l.accept(); err != nil {
 		return err
 	}
+	l.proxy.Live().StopReading(faultproxy.Both)
+	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+	defer cancel()
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
 	l.srv.Stop()
+	if !l.Faults().BlackHole { // in one the client does not hear of it
+		l.proxy.Live().Cut(faultproxy.FIN)
+	}
 	return nil
 }
 

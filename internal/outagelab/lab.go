@@ -138,7 +138,25 @@ func (l *Lab) Finish(ctx context.Context) error {
 	if err := persist(ctx, l.client.Flush, l.client.Closed); err != nil {
 		return fmt.Errorf("the client's end: %w", err)
 	}
-	return l.settle(ctx)
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
+	// Handlers are called when they are: what they have to say is part of the account.
+	return until(ctx, func() bool { return l.ledger.counts(true).GivenUp >= l.client.Look().ToReport })
+}
+
+// until looks again and again until the condition is true.
+func until(ctx context.Context, cond func() bool) error {
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
 }
 
 // oldConnectionsEnd waits until the proxy and the server have only the connections that
@@ -147,16 +165,7 @@ func (l *Lab) oldConnectionsEnd(ctx context.Context) error {
 	if err := l.proxy.Wait(ctx, func(s faultproxy.Stats) bool { return s.Open <= 1 }); err != nil {
 		return err
 	}
-	tick := time.NewTicker(pace)
-	defer tick.Stop()
-	for l.srv.NumClients() > 2 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	return nil
+	return until(ctx, func() bool { return l.srv.NumClients() <= 2 })
 }
 
 // settle waits until the subscriber has noted what the server had for it. Messages come

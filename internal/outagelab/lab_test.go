@@ -48,8 +48,8 @@ func finish(t *testing.T, l *Lab) Sample {
 	return l.Sample(true)
 }
 
-// until waits for a sample.
-func until(t *testing.T, l *Lab, what string, cond func(Sample) bool) {
+// seen waits for a sample.
+func seen(t *testing.T, l *Lab, what string, cond func(Sample) bool) {
 	t.Helper()
 	require.Eventually(t, func() bool { return cond(l.Sample(false)) }, patience, time.Millisecond, what)
 }
@@ -64,22 +64,22 @@ func TestNoFaultLosesAnythingAtLeastOnce(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, nats.AtLeastOnce())
 			end := publishing(t, l)
-			until(t, l, "deliveries", func(s Sample) bool { return s.Delivered > 20 })
+			seen(t, l, "deliveries", func(s Sample) bool { return s.Delivered > 20 })
 			require.NoError(t, l.Do(a))
 			switch a {
 			case Refuse:
 				require.NoError(t, l.Do(Cut))
-				until(t, l, "an outage", func(s Sample) bool { return !connected(s) && s.Msgs > 20 })
+				seen(t, l, "an outage", func(s Sample) bool { return !connected(s) && s.Msgs > 20 })
 			case BlackHole, Stop:
-				until(t, l, "an outage", func(s Sample) bool { return !connected(s) && s.Msgs > 20 })
+				seen(t, l, "an outage", func(s Sample) bool { return !connected(s) && s.Msgs > 20 })
 			case Throttle:
-				until(t, l, "a backlog", func(s Sample) bool { return s.Msgs > 200 })
+				seen(t, l, "a backlog", func(s Sample) bool { return s.Msgs > 200 })
 			default:
-				until(t, l, "an outage", func(s Sample) bool { return l.client.(ours).Stats().Reconnects > 0 })
+				seen(t, l, "an outage", func(s Sample) bool { return l.client.(ours).Stats().Reconnects > 0 })
 			}
 			require.NoError(t, l.Do(Heal))
 			delivered := l.Sample(false).Delivered
-			until(t, l, "the end of it", func(s Sample) bool { return connected(s) && s.Delivered > delivered })
+			seen(t, l, "the end of it", func(s Sample) bool { return connected(s) && s.Delivered > delivered })
 			end()
 			s := finish(t, l)
 			assert.Zero(t, s.Lost)
@@ -98,7 +98,7 @@ func TestDefaultSaysWhatMayBeLost(t *testing.T) {
 	end := publishing(t, l)
 	for range 3 {
 		delivered := l.Sample(false).Delivered
-		until(t, l, "deliveries", func(s Sample) bool { return connected(s) && s.Delivered > delivered+50 })
+		seen(t, l, "deliveries", func(s Sample) bool { return connected(s) && s.Delivered > delivered+50 })
 		require.NoError(t, l.Do(Cut))
 	}
 	end()
@@ -115,9 +115,9 @@ func TestWhatIsRefusedAndWhatIsDropped(t *testing.T) {
 	for _, l := range []*Lab{refusing, dropping} {
 		require.NoError(t, l.Do(Stop))
 		end := publishing(t, l)
-		until(t, l, "overflow", func(s Sample) bool { return s.Refused+s.GivenUp > 100 })
+		seen(t, l, "overflow", func(s Sample) bool { return s.Refused+s.GivenUp > 100 })
 		require.NoError(t, l.Do(Start))
-		until(t, l, "the end of it", connected)
+		seen(t, l, "the end of it", connected)
 		end()
 		s := finish(t, l)
 		assert.LessOrEqual(t, s.Lost, s.InDoubt)
@@ -135,7 +135,7 @@ func TestRateCanBeChanged(t *testing.T) {
 	defer end()
 	assert.Zero(t, l.Sample(false).Accepted)
 	l.SetRate(1000)
-	until(t, l, "messages", func(s Sample) bool { return s.Accepted > 10 })
+	seen(t, l, "messages", func(s Sample) bool { return s.Accepted > 10 })
 	assert.Equal(t, 1000, l.Rate())
 }
 
