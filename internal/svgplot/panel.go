@@ -31,23 +31,26 @@ func (r frame) place(p Point) (x, y float64, ok bool) {
 func (d *document) panels(top int) {
 	cell := float64(d.Width-gap) / float64(d.Columns)
 	// As many rows for each, so that the plots of a row stand side by side.
-	rows := 0
+	rows, head := 0, 0
 	for _, p := range d.Panels {
 		rows = max(rows, len(legend(p.Lines, cell-gap)))
+		if p.Title != "" {
+			head = headHeight
+		}
 	}
 	for i, p := range d.Panels {
 		x := gap + float64(i%d.Columns)*cell
 		y := float64(top + i/d.Columns*(d.PanelHeight+gap))
-		d.panel(p, x, y, cell-gap, rows)
+		d.panel(p, x, y, cell-gap, float64(head), rows)
 	}
 }
 
-// panel draws one at x and y.
-func (d *document) panel(p Panel, x, y, wide float64, legendRows int) {
+// panel draws one at x and y, with so much room for the title and the legend.
+func (d *document) panel(p Panel, x, y, wide, head float64, legendRows int) {
 	d.text(x, y+14, "head", "start", p.Title)
-	d.legend(p.Lines, x, y+headHeight, wide)
+	d.legend(p.Lines, x, y+head, wide)
 	r := frame{
-		left: x, top: y + headHeight + float64(legendRows*legendHeight) + gap,
+		left: x, top: y + head + float64(legendRows*legendHeight) + gap,
 		right: x + wide - gap, bottom: y + float64(d.PanelHeight) - 36,
 	}
 	r.x, r.y = d.scales(p, r)

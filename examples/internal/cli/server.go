@@ -22,6 +22,8 @@ type Server struct {
 	URL string
 	// Name of the connection.
 	Name string
+	// Optional lets the URL be empty: the program has a server of its own then.
+	Optional bool
 
 	creds, nkey   string
 	ca, cert, key string
@@ -45,7 +47,7 @@ func (s *Server) Flags(fs *flag.FlagSet) {
 // Check says what is wrong with the flags.
 func (s *Server) Check() error {
 	switch {
-	case s.URL == "":
+	case s.URL == "" && !s.Optional:
 		return errors.New("-server: a URL is missing")
 	case (s.cert == "") != (s.key == ""):
 		return errors.New("-tls-cert and -tls-key go together")
