@@ -62,7 +62,7 @@ func (o *outbox) take(b *batch) bool {
 			o.gatherLocked(b, limit)
 			return true
 		}
-		if o.keep == nil || o.keep.msgs == 0 {
+		if o.parting == nil && (o.keep == nil || o.keep.msgs == 0) {
 			o.signalEmptyLocked()
 		}
 		o.armLocked()
@@ -91,7 +91,7 @@ func (o *outbox) pendingLocked() bool {
 		o.skipDeadLocked()
 		o.freeLocked()
 	}
-	return o.sent.pos < o.tail || len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked()
+	return o.sendableLocked() || len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked() || o.partingDueLocked()
 }
 
 // gatherLocked fills b. What goes ahead is put in front, but never into the
@@ -105,7 +105,7 @@ func (o *outbox) gatherLocked(b *batch, limit uint64) {
 	if waiting && o.part == 0 {
 		b.add(o.ahead[o.aheadAt:])
 	}
-	if o.sent.pos < o.tail {
+	if o.sendableLocked() {
 		ahead := b.size
 		o.collectFramesLocked(b, waiting, limit)
 		o.pace.left -= float64(b.size - ahead)
@@ -115,7 +115,7 @@ func (o *outbox) gatherLocked(b *batch, limit uint64) {
 
 func (o *outbox) collectFramesLocked(b *batch, waiting bool, limit uint64) {
 	o.sent.settle()
-	if waiting && o.part > 0 {
+	if (waiting || o.parting != nil) && o.part > 0 {
 		rest := o.sent.c.frame(o.sent.i).size() - o.part
 		o.collectLocked(b, o.sent.pos+uint64(o.part), uint64(rest))
 		return
@@ -127,9 +127,17 @@ func (o *outbox) collectFramesLocked(b *batch, waiting bool, limit uint64) {
 	o.collectLiveLocked(b, limit)
 }
 
-// topUpAheadLocked turns owed PONGs into bytes once the last ones are out.
+// topUpAheadLocked turns owed PONGs into bytes once the last ones are out, and has
+// the farewell said.
 func (o *outbox) topUpAheadLocked() {
-	if len(o.ahead) > o.aheadAt || o.owed == 0 {
+	if len(o.ahead) > o.aheadAt {
+		return
+	}
+	if o.part == 0 && o.partingDueLocked() {
+		o.sayFarewellLocked()
+		return
+	}
+	if o.owed == 0 {
 		return
 	}
 	n := min(o.owed, pongsAtOnce)
@@ -204,7 +212,8 @@ func (o *outbox) advance(n int) {
 
 // roomyLocked lets publishers that wait look again once there is half of all room.
 func (o *outbox) roomyLocked() {
-	if o.room == nil {
+	o.caughtUpLocked()
+	if o.room == nil || o.paused {
 		return
 	}
 	msgs, bytes := o.totalLocked()
@@ -216,18 +225,17 @@ func (o *outbox) roomyLocked() {
 // passLocked moves sent over n bytes of live frames and the dead ones between. It
 // returns how many of the n were none of frames.
 func (o *outbox) passLocked(n int) int {
-	all := int(o.tail-o.sent.pos) - o.part
-	if n >= all && o.dead == 0 && o.control == 0 && (o.keep == nil || o.keep.plainLocked(o.sent.pos)) {
-		o.passAllLocked()
-		return n - all
-	}
 	end := o.tail
 	if o.keep != nil && o.keep.trail > 0 {
 		end = o.keep.trail
 	}
 	o.skipDeadLocked()
-	n = o.passChunksLocked(n)
 	for n > 0 && o.sent.pos < end {
+		if k := o.passRunLocked(min(n, int(end-o.sent.pos))); k > 0 {
+			n -= k
+			o.skipDeadLocked()
+			continue
+		}
 		f := o.sent.c.frame(o.sent.i)
 		rest := f.size() - o.part
 		if n < rest {
@@ -251,39 +259,23 @@ func (o *outbox) passLocked(n int) int {
 	return n
 }
 
-// passChunksLocked moves sent over the whole chunks of n bytes in which there are only
-// plain publishes, and returns the rest of n.
-func (o *outbox) passChunksLocked(n int) int {
-	if o.keep != nil || o.dead > 0 || o.control > 0 || o.part > 0 || len(o.ages) > 0 || o.sent.c == nil {
-		return n
+// passRunLocked moves sent over the plain publishes at it that lie in n bytes whole,
+// as far as its chunk goes: there are most of those, and they are counted together.
+// It returns their bytes.
+func (o *outbox) passRunLocked(n int) int {
+	k := o.keep
+	if o.part > 0 || len(o.ages) > 0 || k != nil && o.sent.pos < k.repeatTo {
+		return 0
 	}
-	for next := o.sent.c.next; next != nil && next.frames > 0; next = next.next {
-		span := int(next.first - o.sent.pos)
-		if span > n {
-			break
-		}
-		msgs := int64(o.sent.c.frames - o.sent.i)
-		o.bytes -= int64(span)
-		o.msgs -= msgs
-		o.count.passedAll(msgs)
-		o.sent = cursor{c: next, pos: next.first}
-		n -= span
+	msgs, bytes := o.sent.run(n)
+	o.msgs -= msgs
+	o.bytes -= bytes
+	o.count.passedAll(msgs)
+	if k != nil {
+		k.msgs += msgs
+		k.bytes += bytes
 	}
-	return n
-}
-
-// passAllLocked moves sent to the tail; only publishes are in between.
-func (o *outbox) passAllLocked() {
-	o.count.passedAll(o.msgs)
-	if k := o.keep; k != nil {
-		k.msgs += o.msgs
-		k.bytes += o.bytes
-		o.sent = cursor{c: o.last, i: o.last.frames, pos: o.tail}
-	} else {
-		clear(o.ages)
-		o.resetLocked()
-	}
-	o.bytes, o.msgs, o.part = 0, 0, 0
+	return int(bytes)
 }
 
 func (o *outbox) passPingLocked(end uint64) {

@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"encoding/binary"
 	"strconv"
 	"sync"
 	"time"
@@ -28,15 +27,18 @@ type outbox struct {
 
 	limits boxLimits // fixed
 	window int64     // bytes taken ahead of a connected writer; fixed
+	lead   int64     // and of one that is fast; fixed (lead.go)
 
 	state  boxState
 	server *serverLimits // what the session's server takes; nil: everything
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
-	refuse   error // why nothing is taken any more, once closed
-	bytes    int64 // of the live publishes between sent and tail
-	msgs     int64 // how many those are
-	dead     int   // dead frames between sent and tail
+	// between: detached, but the next session is there and about to be attached.
+	between bool
+	refuse  error // why nothing is taken any more, once closed
+	bytes   int64 // of the live publishes between sent and tail
+	msgs    int64 // how many those are
+	dead    int   // dead frames between sent and tail
 	// deadBytes are their bytes, and those of dead frames that are kept. They take
 	// room, though nobody's limit, until they are passed or moved out (compact.go).
 	deadBytes int64
@@ -60,12 +62,16 @@ type outbox struct {
 	// then PONGs. It belongs to the session and goes with it.
 	ahead   []byte
 	aheadAt int
-	owed    int // PONGs owed to the server
+	owed    int      // PONGs owed to the server
+	parting *parting // nil: the session is not about to end in order
 
 	idle     bool          // the writer waits on ready
 	resting  bool          // the writer waits there for its pace
 	progress uint64        // bytes the kernel has taken
 	room     chan struct{} // closed when a waiting publisher should look again
+	paused   bool          // a publisher waits there for a fast writer
+	slow     bool          // the writer was not, and has not caught up since
+	patience *time.Timer   // ends such a wait; nil until there was one
 	empty    chan struct{} // closed when nothing is left to send
 	onReplay func()        // called once when the kernel has all up to replayTo
 	replayTo uint64
@@ -90,6 +96,7 @@ type outbox struct {
 	mark    watermark
 	crossed func() // called without the lock; fixed
 
+	like  lastLine
 	count boxCounters
 	stats *Statistics // OutMsgs and OutBytes, guarded by mu
 }
@@ -111,7 +118,7 @@ const (
 )
 
 func newOutbox(limits boxLimits, stats *Statistics) *outbox {
-	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), stats: stats,
+	o := &outbox{limits: limits, window: max(limits.bytes, minWindow), lead: leadBytes, stats: stats,
 		born: time.Now(), exact: limits.maxAge > 0, gone: noPosition, slack: compactSlack}
 	o.ready.L = &o.mu
 	return o
@@ -158,56 +165,6 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 	}
 	o.wakeLocked()
 	return nil
-}
-
-// quick is publish where nothing is special: a session that keeps up, a writer that
-// is at work, room in the last chunk. False: it has done nothing.
-func (o *outbox) quick(subject, reply string, data []byte) bool {
-	size := len("PUB  \r\n\r\n") + len(subject) + digits(len(data)) + len(data)
-	if reply != "" {
-		size += len(reply) + 1
-	}
-	o.mu.Lock()
-	c := o.last
-	if c == nil || c.free() < size+indexEntry || o.state != boxAttached || o.idle || o.exact || o.refuse != nil ||
-		!o.keepsUpLocked() || o.takesLocked(0, len(data)) != nil {
-		o.mu.Unlock()
-		return false
-	}
-	c.addFrame(frameInfo(size), o.now)
-	putPublish(c.buf[c.used:c.used+size], subject, reply, data)
-	c.used += size
-	o.tail += uint64(size)
-	o.bytes += int64(size)
-	o.msgs++
-	o.stats.OutMsgs++
-	o.stats.OutBytes += uint64(len(data))
-	o.mu.Unlock()
-	return true
-}
-
-// putPublish encodes a PUB frame into b, which is as long as that.
-func putPublish(b []byte, subject, reply string, data []byte) {
-	const pub, crlf = 'P' | 'U'<<8 | 'B'<<16 | ' '<<24, '\r' | '\n'<<8
-	end := len(b) - len("\r\n")
-	binary.LittleEndian.PutUint16(b[end:], crlf)
-	end -= len(data)
-	copy(b[end:], data)
-	end -= len("\r\n")
-	binary.LittleEndian.PutUint16(b[end:], crlf)
-	n := uint32(len(data)) // it is shorter than a frame
-	for ; n >= 10; n /= 10 {
-		end--
-		b[end] = byte('0' + n%10)
-	}
-	b[end-1] = byte('0' + n)
-	binary.LittleEndian.PutUint32(b, pub)
-	i := len("PUB ") + copy(b[len("PUB "):], subject)
-	b[i] = ' '
-	if reply != "" {
-		i += 1 + copy(b[i+1:], reply)
-		b[i] = ' '
-	}
 }
 
 // wakeLocked wakes the writer if it sleeps.
@@ -347,7 +304,10 @@ func (o *outbox) sendControl(frame []byte) {
 	}
 }
 
-// ping appends a PING. With share, one that is the last frame already will do.
+// ping appends a PING. With share, one that is the last frame already will do, if the
+// writer has not begun it: the answer to it then comes behind all that the server has
+// sent until now. With maxAsked out it will do in any case, so that flushes that a silent
+// server lets time out do not pile up.
 // It returns the position that the PONG will confirm; without a session ok is
 // false.
 func (o *outbox) ping(share bool) (pos uint64, ok bool) {
@@ -356,13 +316,18 @@ func (o *outbox) ping(share bool) (pos uint64, ok bool) {
 	if o.state != boxAttached {
 		return 0, false
 	}
-	if n := len(o.asked); share && n > 0 && o.asked[n-1] == o.tail {
+	if n := len(o.asked); share && n > 0 && o.asked[n-1] == o.tail && (n >= maxAsked || o.pingWaitsLocked()) {
 		return o.tail, true
 	}
 	o.appendControlLocked(pingLine, framePing)
 	o.pinged = o.tail
 	o.noteAskedLocked(o.tail)
 	return o.tail, true
+}
+
+// pingWaitsLocked reports whether the last frame is a PING that the writer has not begun.
+func (o *outbox) pingWaitsLocked() bool {
+	return o.pinged == o.tail && !o.begunLocked(o.tail-uint64(len(pingLine)))
 }
 
 // pingUnsent reports whether the last PING appended is still in the ring.
@@ -395,7 +360,8 @@ func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (no
 	o.mu.Lock()
 	defer o.unlock()
 	o.sweepLocked(server)
-	o.state, o.server = boxAttached, server
+	o.state, o.between = boxAttached, false
+	o.takeLimitsLocked(server)
 	o.ahead, o.aheadAt, o.owed = ahead, 0, 0
 	o.pinged = 0
 	if o.keep != nil {
@@ -418,6 +384,10 @@ func (o *outbox) attach(ahead []byte, server *serverLimits, replayed func()) (no
 func (o *outbox) detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.detachLocked()
+}
+
+func (o *outbox) detachLocked() {
 	o.state, o.settling = boxDetached, true
 	o.onReplay = nil
 	o.idle = false
@@ -435,6 +405,7 @@ func (o *outbox) rewind(blame int) uint64 {
 	defer o.unlock()
 	suspect, poison := o.blameLocked(blame)
 	o.ahead, o.aheadAt, o.owed, o.asked = nil, 0, 0, o.asked[:0]
+	o.parting = nil
 	o.part, o.proven, o.inHand = 0, 0, 0
 	o.coolLocked()
 	o.settling = false
@@ -480,6 +451,9 @@ func (o *outbox) close(err error) {
 	defer o.mu.Unlock()
 	if o.refuse != ErrConnectionClosed {
 		o.refuse = err
+	}
+	if err == ErrConnectionClosed {
+		o.stayLocked()
 	}
 	o.releaseWaitersLocked()
 }

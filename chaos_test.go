@@ -28,35 +28,7 @@ var (
 // undelivered exactly once, or is within what BufferStats says is in doubt; and
 // the counters say the same, to the message.
 func TestChaos(t *testing.T) { // alone: it needs the whole machine
-	for _, tc := range []struct {
-		name     string
-		restarts bool
-		opts     []Option
-		refused  []error // what Publish may say
-		reasons  []error // why a message may be given up
-		meddle   bool    // the program takes messages back, and subscribes
-	}{
-		{"reject", false, nil, []error{ErrReconnectBufExceeded}, nil, false},
-		{"reject small", true, []Option{ReconnectBufSize(100_000)}, []error{ErrReconnectBufExceeded}, nil, false},
-		{"drop oldest bytes", true, []Option{ReconnectBufSize(300_000), ReconnectBufOverflow(OverflowDropOldest)},
-			nil, []error{ErrDropped}, false},
-		{"drop oldest msgs", false, []Option{ReconnectBufMsgs(1000), ReconnectBufOverflow(OverflowDropOldest)},
-			nil, []error{ErrDropped}, false},
-		{"drop newest", true, []Option{ReconnectBufMsgs(2000), ReconnectBufOverflow(OverflowDropNewest)},
-			nil, []error{ErrDropped}, false},
-		{"reject, paced", true, []Option{ReconnectBufSize(2 << 20), ReconnectReplayRate(40 << 20)},
-			[]error{ErrReconnectBufExceeded}, nil, false},
-		{"block", true, []Option{ReconnectBufSize(400_000), ReconnectBufOverflow(OverflowBlock)}, nil, nil, false},
-		{"max age", true, []Option{ReconnectBufMaxAge(60 * time.Millisecond)},
-			[]error{ErrReconnectBufExceeded}, []error{ErrExpired}, false},
-		{"max age, small", false, []Option{ReconnectBufMaxAge(20 * time.Millisecond), ReconnectBufSize(200_000),
-			ReconnectBufOverflow(OverflowDropOldest)}, nil, []error{ErrExpired, ErrDropped}, false},
-		{"meddling", true, []Option{ReconnectBufSize(500_000), ReconnectBufOverflow(OverflowDropOldest)},
-			nil, []error{ErrExpired, ErrDropped}, true},
-		{"at least once", true, []Option{AtLeastOnce()}, []error{ErrReconnectBufExceeded}, nil, false},
-		{"at least once, one server", false, []Option{AtLeastOnce(), ReconnectBufSize(2 << 20),
-			ReconnectBufOverflow(OverflowBlock)}, nil, nil, false},
-	} {
+	for _, tc := range chaosModes {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newChaos(t, tc.restarts, tc.opts)
 			c.meddle = tc.meddle
@@ -67,10 +39,43 @@ func TestChaos(t *testing.T) { // alone: it needs the whole machine
 	}
 }
 
+// chaosModes are the configurations, and what they may say.
+var chaosModes = []struct {
+	name     string
+	restarts bool
+	opts     []Option
+	refused  []error // what Publish may say
+	reasons  []error // why a message may be given up
+	meddle   bool    // the program takes messages back, and subscribes
+}{
+	{"reject", false, nil, []error{ErrReconnectBufExceeded}, nil, false},
+	{"reject small", true, []Option{ReconnectBufSize(100_000)}, []error{ErrReconnectBufExceeded}, nil, false},
+	{"drop oldest bytes", true, []Option{ReconnectBufSize(300_000), ReconnectBufOverflow(OverflowDropOldest)},
+		nil, []error{ErrDropped}, false},
+	{"drop oldest msgs", false, []Option{ReconnectBufMsgs(1000), ReconnectBufOverflow(OverflowDropOldest)},
+		nil, []error{ErrDropped}, false},
+	{"drop newest", true, []Option{ReconnectBufMsgs(2000), ReconnectBufOverflow(OverflowDropNewest)},
+		nil, []error{ErrDropped}, false},
+	{"reject, paced", true, []Option{ReconnectBufSize(2 << 20), ReconnectReplayRate(40 << 20)},
+		[]error{ErrReconnectBufExceeded}, nil, false},
+	{"block", true, []Option{ReconnectBufSize(400_000), ReconnectBufOverflow(OverflowBlock)}, nil, nil, false},
+	{"max age", true, []Option{ReconnectBufMaxAge(60 * time.Millisecond)},
+		[]error{ErrReconnectBufExceeded}, []error{ErrExpired}, false},
+	{"max age, small", false, []Option{ReconnectBufMaxAge(20 * time.Millisecond), ReconnectBufSize(200_000),
+		ReconnectBufOverflow(OverflowDropOldest)}, nil, []error{ErrExpired, ErrDropped}, false},
+	{"meddling", true, []Option{ReconnectBufSize(500_000), ReconnectBufOverflow(OverflowDropOldest)},
+		nil, []error{ErrExpired, ErrDropped}, true},
+	{"at least once", true, []Option{AtLeastOnce()}, []error{ErrReconnectBufExceeded}, nil, false},
+	{"at least once, one server", false, []Option{AtLeastOnce(), ReconnectBufSize(2 << 20),
+		ReconnectBufOverflow(OverflowBlock)}, nil, nil, false},
+}
+
 // chaos is one run.
 type chaos struct {
 	t        *testing.T
 	seed     uint64
+	lasts    time.Duration // how long faults are made
+	rate     int           // messages a second
 	restarts bool
 	meddle   bool
 	calm     bool         // no faults
@@ -90,6 +95,13 @@ type chaos struct {
 	took   time.Duration // of publishing
 	breaks atomic.Int64
 	marks  chaosMarks
+	before chaosBefore
+}
+
+// chaosBefore is what the connections had counted before the run.
+type chaosBefore struct {
+	buffer   BufferStats
+	out, sub Statistics
 }
 
 // chaosMarks is what the watermark's handler was told.
@@ -103,12 +115,15 @@ func (m *chaosMarks) add(_ *Conn, above bool) {
 }
 
 func newChaos(t *testing.T, restarts bool, opts []Option) *chaos {
-	c := &chaos{t: t, seed: *chaosSeed, restarts: restarts}
+	c := &chaos{t: t, seed: *chaosSeed, lasts: *chaosFor, rate: *chaosRate, restarts: restarts}
+	if raceEnabled {
+		c.rate = min(c.rate, 20_000)
+	}
 	if c.seed == 0 {
 		c.seed = rand.Uint64N(1_000_000)
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
+		if t.Failed() && !*soakAlone {
 			t.Logf("again: go test -run '%s' -chaos=%v -chaos.rate=%d -chaos.seed=%d", t.Name(), *chaosFor, *chaosRate, c.seed)
 		}
 	})
@@ -121,13 +136,16 @@ func newChaos(t *testing.T, restarts bool, opts []Option) *chaos {
 	require.NoError(t, c.sub.FlushTimeout(patience))
 	// Small sockets, and PINGs that are close together: so little is in doubt.
 	dialer := &net.Dialer{Timeout: time.Second, Control: smallSendBuffer}
-	c.nc, err = Connect(c.proxy.URL(), append([]Option{
+	all := append([]Option{
 		MaxReconnects(-1), ReconnectWait(5 * time.Millisecond), ReconnectJitter(0, 0), quiet(),
 		SetCustomDialer(dialer), FlusherTimeout(chaosStall), PingInterval(10 * time.Millisecond),
 		MaxPingsOutstanding(1000), Timeout(300 * time.Millisecond), UndeliveredHandler(c.given.add),
 		DisconnectErrHandler(func(*Conn, error) { c.breaks.Add(1) }), ReconnectBufWatermark(0.8, 0.2, c.marks.add),
-	}, opts...)...)
-	require.NoError(t, err)
+	}, opts...)
+	soon(t, func() bool { // the timeout is short for a machine that is busy
+		c.nc, err = Connect(c.proxy.URL(), all...)
+		return err == nil
+	}, "no connection")
 	t.Cleanup(c.nc.Close)
 	c.faults = chaosFaults{t: t, rng: rand.New(rand.NewPCG(c.seed, 0)), proxy: c.proxy, server: c.server, restarts: restarts}
 	return c
@@ -137,24 +155,21 @@ func newChaos(t *testing.T, restarts bool, opts []Option) *chaos {
 func (c *chaos) run() {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	defer cancel()
-	rate := *chaosRate
-	if raceEnabled {
-		rate = min(rate, 20_000)
-	}
 	c.began = time.Now()
+	c.given.begin(c.began)
 	var work sync.WaitGroup
 	for p := range c.pubs {
 		pub := &c.pubs[p]
 		pub.nc, pub.id, pub.meddle, pub.refused = c.nc, p, c.meddle, make(map[error]int)
-		work.Go(func() { pub.run(ctx, rate/chaosEvery[p]) }) // ends with ctx
+		work.Go(func() { pub.run(ctx, c.rate/chaosEvery[p]) }) // ends with ctx
 	}
 	work.Go(func() { c.prove(ctx) }) // ends with ctx
 	if c.meddle {
 		work.Go(func() { c.takeBack(ctx) }) // ends with ctx
 	}
-	c.faults.until = c.began.Add(*chaosFor)
+	c.faults.until = c.began.Add(c.lasts)
 	if c.calm {
-		<-time.After(*chaosFor)
+		<-time.After(c.lasts)
 	} else {
 		c.faults.run()
 	}
@@ -180,7 +195,7 @@ func (c *chaos) settle() {
 // settleSockets waits until everybody was told, and what is in the sockets has
 // arrived.
 func (c *chaos) settleSockets() {
-	soon(c.t, func() bool { return c.given.total() == int(c.nc.BufferStats().Undelivered) }, "not everything was told")
+	soon(c.t, func() bool { return c.given.total() == int(c.stats().Undelivered) }, "not everything was told")
 	open := 1
 	if c.end != nil {
 		open = 0
@@ -190,7 +205,7 @@ func (c *chaos) settleSockets() {
 		return st.Open == open && st.Up.Held() == 0 && c.server.NumClients() == open+1 // and the tap has seen all
 	}, "old connections are left")
 	require.NoError(c.t, c.sub.FlushTimeout(patience))
-	soon(c.t, func() bool { return c.subbed.count() == int(c.sub.Stats().InMsgs) }, "the subscriber is behind")
+	soon(c.t, func() bool { return c.subbed.count() == int(c.sub.Stats().InMsgs-c.before.sub.InMsgs) }, "the subscriber is behind")
 }
 
 // chaosPublisher publishes numbered messages at a steady rate and notes what
@@ -278,7 +293,7 @@ type chaosProof struct {
 func (c *chaos) doubt() (n int, settled bool) {
 	c.nc.out.mu.Lock()
 	defer c.nc.out.mu.Unlock()
-	return int(c.nc.out.count.inDoubt), !c.nc.out.settling
+	return int(c.nc.out.count.inDoubt - c.before.buffer.InDoubt), !c.nc.out.settling
 }
 
 // prove makes one flush after the other and keeps what they say.
@@ -311,7 +326,14 @@ type chaosGiven struct {
 	got     chaosTally
 	reasons map[error]int // with those that were only counted
 	counted int
+	began   time.Time
 	early   int // accepted before the run began, or after now
+}
+
+func (g *chaosGiven) begin(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.began = now
 }
 
 func (g *chaosGiven) add(_ *Conn, u Undelivered) {
@@ -328,7 +350,7 @@ func (g *chaosGiven) add(_ *Conn, u Undelivered) {
 	if pub, _, ok := g.got.see(u.Msg.Data); !ok || u.Msg.Subject != chaosSubject(pub) || u.Count != 1 {
 		g.got.damaged++
 	}
-	if age := time.Since(u.Accepted); age < -time.Second || age > *chaosFor+time.Minute {
+	if u.Accepted.Before(g.began.Add(-time.Second)) || time.Until(u.Accepted) > time.Second {
 		g.early++
 	}
 }

@@ -161,6 +161,7 @@ type chaosTap struct {
 
 	streamMu sync.Mutex
 	streams  []*chaosStream // by the number of the proxy's connection
+	skipped  int            // how many of the first are not among them any more
 }
 
 // chaosStream is one connection to the server. The proxy's writer owns it.
@@ -184,6 +185,7 @@ func (t *chaosTap) observe(c *faultproxy.Conn, dir faultproxy.Direction, b []byt
 func (t *chaosTap) stream(id int) *chaosStream {
 	t.streamMu.Lock()
 	defer t.streamMu.Unlock()
+	id -= t.skipped
 	for len(t.streams) < id {
 		s := &chaosStream{tap: t}
 		for p := range chaosPublishers {

@@ -157,6 +157,23 @@ func (k *cursor) step() {
 	k.settle()
 }
 
+// run moves over the plain publishes at the cursor that lie in n bytes whole, to the
+// end of the chunk at most. It returns how many those are, and their bytes.
+func (k *cursor) run(n int) (msgs, bytes int64) {
+	for i := k.i; i < k.c.frames; i++ {
+		f := k.c.frame(i)
+		if f > frameLength || bytes+int64(f) > int64(n) {
+			break
+		}
+		bytes += int64(f)
+		msgs++
+	}
+	k.i += int(msgs)
+	k.pos += uint64(bytes)
+	k.settle()
+	return msgs, bytes
+}
+
 // seek returns a cursor at the frame that begins at pos, searching from k on.
 func (k cursor) seek(pos uint64) (cursor, bool) {
 	k.settle()

@@ -4,9 +4,9 @@ import "time"
 
 // Close closes the connection for good. What was published and not sent yet is
 // still sent if there is a server, as long as it goes on taking it (within
-// Timeout); what waits for a server is given up: the UndeliveredHandler is told
-// each message, with ErrConnectionClosed. Flush, Request and NextMsg
-// calls that wait return ErrConnectionClosed. It does not wait for handlers.
+// Timeout); what waits for a server is given up: the [UndeliveredHandler] is told
+// each message, with [ErrConnectionClosed]. Flush, Request and [Subscription.NextMsg]
+// calls that wait return [ErrConnectionClosed]. It does not wait for handlers.
 // A second Close does nothing.
 func (nc *Conn) Close() {
 	if nc == nil {
@@ -27,7 +27,6 @@ type ending struct {
 	byProgram bool  // not by the lifecycle goroutine
 	silent    bool  // handlers are not called
 	hasty     bool  // what is unsent is not waited for
-	lost      bool  // a server was lost with it: the DisconnectErrHandler's event
 	err       error // the last error; nil: as it was
 }
 
@@ -68,11 +67,15 @@ func (nc *Conn) shut(e ending) {
 
 	nc.mu.Lock()
 	nc.left = left
-	if nc.onUndelivered != nil {
+	if nc.onUndelivered != nil || nc.log != nil {
 		nc.callUndelivered() // whoever else was about to may come too late
 	}
+	if s != nil && s.announced.Load() && !e.byProgram {
+		nc.log.disconnectedLocked(e.err)
+	}
+	nc.log.closedLocked(e.err)
 	if !e.silent {
-		if s != nil || e.lost {
+		if s != nil && s.announced.Load() {
 			nc.postDisconnectedLocked(nil)
 		}
 		nc.postConnLocked(nc.Opts.ClosedCB)

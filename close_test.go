@@ -202,3 +202,34 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 		return nc.out.head == nil && nc.out.last == nil
 	}, "memory is kept")
 }
+
+// A Close before a new session was told of ends the outage that was: its beginning is
+// not told again.
+func TestCloseBeforeTheReturnWasTold(t *testing.T) {
+	t.Parallel()
+	cut, back, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s := scripted(t, func(p *peerConn) {
+		if p.n == 0 {
+			p.welcome()
+			<-cut
+			return
+		}
+		<-back
+		p.welcome()
+		<-over // and reads nothing, so what is buffered cannot go
+	})
+	defer close(over)
+	events := make(chan string, 10)
+	nc := connectTo(t, s.url(), append(fast(), Timeout(200*time.Millisecond), ReconnectBufSize(64<<20),
+		DisconnectErrHandler(func(*Conn, error) { events <- "lost" }), ReconnectHandler(func(*Conn) { events <- "back" }),
+		ClosedHandler(func(*Conn) { events <- "closed" }))...)
+	close(cut)
+	require.Equal(t, "lost", got(t, events, "loss"))
+	for range 500 { // more than the kernel takes
+		require.NoError(t, nc.Publish("foo", make([]byte, 64<<10)))
+	}
+	close(back)
+	soon(t, nc.IsConnected, "not back")
+	nc.Close()
+	require.Equal(t, "closed", got(t, events, "end"))
+}

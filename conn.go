@@ -6,13 +6,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
-// Conn is a connection to a NATS system: a handle that a program keeps over all
-// the sessions with all the servers that it may have. Its methods may be called
-// from any goroutine, handlers included, and never wait for a dial, a handshake
-// or a replay.
-//
 // Goroutines: the lifecycle goroutine (run), which is the read loop while there
 // is a session and looks for the next one otherwise; the session's writer. Both
 // end with Close. Handlers run on goroutines that exist only while there is
@@ -22,14 +18,18 @@ import (
 // outbox.mu; session.mu goes before outbox.mu; requests.mu and dispatcher.mu are
 // leaves as outbox.mu is.
 // None is held across a system call, a look-up or a function of the program.
-type Conn struct {
-	// Statistics of the connection. OutMsgs and OutBytes are guarded by the
-	// outbox, Reconnects by mu; InMsgs and InBytes are atomic. Stats reads them
-	// all safely.
-	Statistics
 
-	// Opts is the copy of the options in use. Handlers in it are read under mu.
-	Opts Options
+// Conn is a connection to a NATS system: a handle that a program keeps over all
+// the sessions with all the servers that it may have. [Connect] makes one, and
+// [Conn.Close], [Conn.Drain] or [Conn.Shutdown] ends it. Its methods may be called
+// from any goroutine, handlers included, and never wait for a dial, a handshake
+// or a replay.
+type Conn struct {
+	// Statistics are to be read with Stats, which is safe at any time.
+	Statistics // OutMsgs and OutBytes are the outbox's, Reconnects is under mu, the rest atomic
+
+	// Opts is the copy of the options in use, to look at.
+	Opts Options // handlers in it are read under mu
 
 	// Made before the first goroutine starts, then never replaced.
 	out      *outbox
@@ -42,15 +42,17 @@ type Conn struct {
 	done     chan struct{} // closed when the lifecycle goroutine has ended
 	over     chan struct{} // closed when the connection is closed and all is given back
 
+	log           *connLog // nil: there is no logger
 	onUndelivered UndeliveredCB
 	ids           *msgIDs // nil: messages get no id
 	watermarks    watermarkTeller
 	timers        timers
 	waiters       sync.Pool // of *nextWaiter; a connection's own: see timers
 
-	maxPayload atomic.Int64 // of the last INFO
-	headers    atomic.Bool  // of the last INFO
-	met        atomic.Bool  // there has been a server
+	maxPayload atomic.Int64  // of the last INFO
+	headers    atomic.Bool   // of the last INFO
+	met        atomic.Bool   // there has been a server
+	dropped    atomic.Uint64 // messages, at the limits of all subscriptions
 
 	mu sync.Mutex
 	// Under mu.
@@ -59,7 +61,9 @@ type Conn struct {
 	info     serverInfo
 	pool     *serverPool
 	lastErr  error
-	greeted  bool // the ConnectHandler's event has been
+	greeted  bool      // the ConnectHandler's event has been
+	lostAt   time.Time // when the outage began; zero: there is none
+	lostTo   error     // and why
 	draining drainMode
 	pause    chan struct{} // closed to end a pause of the reconnect loop; nil: there is none
 	closeErr error         // why the library closed the connection
@@ -74,7 +78,7 @@ type Conn struct {
 // port (4222; 80 for ws, 443 for wss). An empty url means DefaultURL. Options are
 // applied in order; nil ones are skipped.
 //
-// Errors: what an Option refused, a URL that makes no sense, ErrNoServers if
+// Errors: what an Option refused, a URL that makes no sense, [ErrNoServers] if
 // nobody listens, or why the last server that was tried could not be used.
 func Connect(url string, options ...Option) (*Conn, error) {
 	o := GetDefaultOptions()
@@ -135,12 +139,17 @@ func newConn(o Options, pool *serverPool) *Conn {
 	if o.MsgIDHeader {
 		nc.ids = newMsgIDs()
 	}
-	if nc.onUndelivered = o.UndeliveredCB; nc.onUndelivered != nil {
+	nc.log = newConnLog(nc)
+	nc.onUndelivered = o.UndeliveredCB
+	switch {
+	case nc.onUndelivered != nil:
 		nc.out.listen(nc.callUndelivered)
+	case nc.log != nil:
+		nc.out.listenForCounts(nc.callUndelivered)
 	}
 	nc.out.pace.rate = float64(max(0, o.ReconnectReplayRate))
-	if o.WatermarkCB != nil && o.ReconnectBufSize > 0 {
-		nc.out.watch(o.ReconnectBufHigh, o.ReconnectBufLow, nc.markCrossed)
+	if high, low := o.marks(); high > 0 && o.ReconnectBufSize > 0 {
+		nc.out.watch(high, low, nc.markCrossed)
 	}
 	nc.pings = &pings{box: nc.out}
 	nc.subs = newRegistry(nc.out)
@@ -178,6 +187,7 @@ func (nc *Conn) firstSession() (*session, error) {
 			return nil, ErrConnectionClosed
 		}
 		nc.noteRefusal(srv, err)
+		nc.logFailed(srv, err)
 		last = err
 		if isDialError(err) && strings.Contains(err.Error(), "connection refused") {
 			last = nil
@@ -241,10 +251,10 @@ func (nc *Conn) learn(info *serverInfo, tell bool) {
 		return
 	}
 	if fresh {
-		nc.postManyLocked(nc.Opts.DiscoveredServersCB)
+		nc.postManyLocked(nc.log.discoveredLocked(), nc.call(nc.Opts.DiscoveredServersCB))
 	}
 	if info.LameDuckMode {
-		nc.postManyLocked(nc.Opts.LameDuckModeHandler)
+		nc.postManyLocked(nc.log.lameDuckLocked(), nc.call(nc.Opts.LameDuckModeHandler))
 	}
 }
 
@@ -287,6 +297,8 @@ func (nc *Conn) announce(s *session) {
 	s.announced.Store(true)
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
+	nc.log.announcedLocked(s)
+	nc.lostAt, nc.lostTo = time.Time{}, nil
 	if nc.greeted {
 		nc.postConnLocked(nc.Opts.ReconnectedCB)
 		return

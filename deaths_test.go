@@ -6,6 +6,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 	"github.com/natsring/nats.go/internal/testserver"
 )
 
-var deaths = flag.Int("deaths", 2, "how often a server dies in TestServerKilled and TestClusterFailover")
+var deaths = flag.Int("deaths", 2, "how often a server dies in TestServerKilled and the tests of failover")
 
 // Servers die under load, with AtLeastOnce. Every message that was accepted was
 // confirmed by the server that died, or is delivered by a successor: none is missing
@@ -50,11 +51,32 @@ func TestServerKilled(t *testing.T) { // alone: it needs the whole machine
 // another one.
 func TestClusterFailover(t *testing.T) { // alone: it needs the whole machine
 	c := testserver.RunCluster(t, 3)
-	r := newDeathRig(t, []Option{AtLeastOnce()}, c.URL(), c.URLs()...)
+	failOver(t, *deaths, c.WaitFormed, c.Servers...)
+}
+
+// The same with processes, and SIGKILL.
+func TestClusterOfProcessesFailover(t *testing.T) { // alone: it needs the whole machine
+	failOver(t, max(3, *deaths), func() error { return nil }, testserver.RunProcesses(t, 3)...)
+}
+
+// mortal is a server that can die and come back.
+type mortal interface {
+	URL() string
+	Kill()
+	Start() error
+}
+
+// failOver kills the publisher's server again and again, and accounts for everything.
+func failOver[S mortal](t *testing.T, times int, formed func() error, servers ...S) {
+	var urls []string
+	for _, s := range servers {
+		urls = append(urls, s.URL())
+	}
+	r := newDeathRig(t, []Option{AtLeastOnce()}, strings.Join(urls, ","), urls...)
 	r.start(min(*chaosRate, 30_000)) // each is delivered three times, and routed twice
-	for range *deaths {
+	for range times {
 		r.load()
-		for _, s := range c.Servers {
+		for _, s := range servers {
 			if s.URL() == r.nc.ConnectedUrl() {
 				s.Kill()
 				soon(t, r.lost, "the loss was not noticed")
@@ -64,7 +86,7 @@ func TestClusterFailover(t *testing.T) { // alone: it needs the whole machine
 				break
 			}
 		}
-		require.NoError(t, c.WaitFormed())
+		require.NoError(t, formed())
 		soon(t, func() bool {
 			for _, s := range r.subs {
 				if !s.nc.IsConnected() || s.nc.Flush() != nil {

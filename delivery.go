@@ -101,6 +101,7 @@ func (s *Subscription) fitsLocked(msgs, bytes int) bool {
 // that was taken in.
 func (s *Subscription) dropLocked() int {
 	s.dropped++
+	s.conn.dropped.Add(1)
 	if s.slow {
 		return 0
 	}

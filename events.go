@@ -98,11 +98,26 @@ func (nc *Conn) postConnErrLocked(cb ConnErrHandler, err error) {
 	}
 }
 
-// postManyLocked is for events of which a server can cause any number.
-func (nc *Conn) postManyLocked(cb ConnHandler) {
-	if cb != nil {
-		nc.events.postMany(func() { cb(nc) })
+// postManyLocked is for events of which a server can cause any number. log tells the
+// logger first; nil: there is none.
+func (nc *Conn) postManyLocked(log func(), cb func()) {
+	switch {
+	case log == nil && cb == nil:
+	case log == nil:
+		nc.events.postMany(cb)
+	case cb == nil:
+		nc.events.postMany(log)
+	default:
+		nc.events.postMany(func() { log(); cb() })
 	}
+}
+
+// call binds a handler to the connection; nil stays nil.
+func (nc *Conn) call(cb ConnHandler) func() {
+	if cb == nil {
+		return nil
+	}
+	return func() { cb(nc) }
 }
 
 func (nc *Conn) postDisconnectedLocked(err error) {
@@ -114,9 +129,11 @@ func (nc *Conn) postDisconnectedLocked(err error) {
 }
 
 func (nc *Conn) postErrorLocked(sub *Subscription, err error) {
+	var tell func()
 	if cb := nc.Opts.AsyncErrorCB; cb != nil {
-		nc.events.postMany(func() { cb(nc, sub, err) })
+		tell = func() { cb(nc, sub, err) }
 	}
+	nc.postManyLocked(nc.log.errorLocked(sub, err), tell)
 }
 
 // reportError makes err the last error and tells the ErrorHandler.
@@ -127,7 +144,7 @@ func (nc *Conn) reportError(sub *Subscription, err error) {
 	nc.postErrorLocked(sub, err)
 }
 
-// printError is the ErrorHandler of a program that sets none.
+// printError is the ErrorHandler of a program that sets none and has no logger.
 func printError(nc *Conn, sub *Subscription, err error) {
 	nc.mu.Lock()
 	id := nc.info.CID

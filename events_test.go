@@ -155,6 +155,72 @@ func TestEventsOfLossWithoutReconnect(t *testing.T) {
 	})
 }
 
+// The program closes a connection at the moment in which its server is lost for
+// good: the loss and the end are told all the same. Not parallel: it looks at the
+// stacks of all goroutines.
+func TestEventsOfLossBesideClose(t *testing.T) {
+	peers := make(chan *peerConn, 1)
+	srv := scripted(t, func(p *peerConn) {
+		p.welcome()
+		peers <- p
+		p.serve(nil)
+	})
+	s := newStory()
+	nc := connectTo(t, srv.url(), s.option, NoReconnect(), quiet())
+	peer := got(t, peers, "session")
+	waiting := func(where string) func() bool {
+		return func() bool {
+			b := make([]byte, 1<<20)
+			return strings.Contains(string(b[:runtime.Stack(b, true)]), where)
+		}
+	}
+	nc.mu.Lock()
+	peer.cut()
+	soon(t, waiting("(*Conn).swapOut("), "loss")
+	closed := make(chan struct{})
+	go func() { // comes to the lock between the two steps of the loss
+		nc.shut(ending{byProgram: true})
+		close(closed)
+	}()
+	soon(t, waiting("(*Conn).shut("), "close")
+	// Who has waited for long and misses the lock once more makes it go round in turns.
+	nc.mu.Unlock()
+	nc.mu.Lock()
+	soon(t, waiting("(*Conn).shut("), "close")
+	nc.mu.Unlock()
+	got(t, closed, "end")
+	<-nc.over
+	for _, want := range []string{"connected", "disconnected: nil", "closed"} {
+		require.Equal(t, want, got(t, s.events, want))
+	}
+}
+
+// A server that is back and takes nothing of what was buffered was not announced,
+// so Close does not tell of its loss.
+func TestEventsOfCloseBeforeTheReplay(t *testing.T) {
+	t.Parallel()
+	virtually(t, func(t *testing.T) {
+		m := newMemNet()
+		cut := flapping(m, "10.0.0.0:4222")
+		s := newStory()
+		nc := inMemory(t, m, "10.0.0.0", s.option, ReconnectWait(time.Second))
+		over := make(chan struct{})
+		m.listen("10.0.0.0:4222", func(p *memPeer) {
+			p.welcome()
+			<-over
+		})
+		close(cut)
+		synctest.Wait()
+		require.NoError(t, nc.Publish("foo", nil))
+		time.Sleep(2 * time.Second)
+		require.Equal(t, CONNECTED, nc.Status())
+		nc.Close()
+		close(over)
+		synctest.Wait()
+		require.Equal(t, []string{"connected", "disconnected: EOF", "closed"}, s.soFar())
+	})
+}
+
 // Compatibility 5.8: DisconnectedCB is for programs without DisconnectedErrCB.
 func TestEventsDisconnectHandlers(t *testing.T) {
 	t.Parallel()

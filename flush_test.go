@@ -87,6 +87,38 @@ func oneFlushParked(nc *Conn) func() bool {
 	}
 }
 
+// A flush does not count on a PING that went out before it began: the answer to that can
+// be on its way already, in front of what the server has sent since.
+func TestFlushWaitsForWhatTheServerHasSent(t *testing.T) {
+	t.Parallel()
+	pinged := make(chan struct{}, 1)
+	second := make(chan struct{})
+	s := scripted(t, func(p *peerConn) {
+		p.welcome()
+		p.frame() // SUB
+		p.frame() // PING of the first flush
+		pinged <- struct{}{}
+		<-second
+		p.say("PONG\r\n")
+		p.frame() // PING of the second
+		p.say("MSG foo 1 2\r\nhi\r\nPONG\r\n")
+		p.await()
+	})
+	nc := connectTo(t, s.url())
+	sub, err := nc.SubscribeSync("foo")
+	require.NoError(t, err)
+	first := make(chan error, 1)
+	go func() { first <- nc.FlushTimeout(patience) }() // ends with its PONG
+	got(t, pinged, "PING")
+	w := nc.pings.flush(true)
+	close(second)
+	require.NoError(t, got(t, first, "the first flush"))
+	require.NoError(t, got(t, w.done, "the second flush"))
+	n, _, err := sub.Pending()
+	require.NoError(t, err)
+	require.Equal(t, 1, n, "the message that came before the answer")
+}
+
 // Flushes that time out leave nothing behind, connected or not.
 func TestFlushesThatTimeOutDoNotPileUp(t *testing.T) {
 	t.Parallel()
@@ -105,7 +137,7 @@ func TestFlushesThatTimeOutDoNotPileUp(t *testing.T) {
 	for range 300 {
 		require.ErrorIs(t, nc.FlushTimeout(time.Microsecond), ErrTimeout)
 	}
-	require.Equal(t, 1, pingsOut(nc), "flushes with nothing between them share a PING")
+	require.LessOrEqual(t, pingsOut(nc), maxAsked, "then flushes with nothing between them share a PING")
 	open.Store(false)
 	s.mu.Lock()
 	s.conns[0].cut()
@@ -261,7 +293,7 @@ func TestPingsLost(t *testing.T) {
 			p.resume()
 			p.flush(true)
 			box.detach()
-			p.lost(box.rewind(0))
+			p.lost(box.rewind(0), false)
 			w := p.flush(true)
 			msg(box) // behind the flush, so of no concern to it
 			box.attach(nil, nil, nil)
@@ -281,7 +313,7 @@ func TestPingsLost(t *testing.T) {
 			p := &pings{box: box}
 			w := tc.run(box, p)
 			box.detach()
-			p.lost(box.rewind(0))
+			p.lost(box.rewind(0), false)
 			if tc.want == nil {
 				require.Empty(t, w.done)
 				box.attach(nil, nil, nil)

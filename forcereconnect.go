@@ -11,11 +11,12 @@ func ReconnectOnFlusherError() Option {
 
 // ForceReconnect gives the server up and looks for another at once: the first
 // attempt comes without a pause, also where the connection does not reconnect by
-// itself (NoReconnect). Flush and Request calls that wait return
-// ErrConnectionClosed. What was published and not sent yet goes to the next server.
+// itself ([NoReconnect]). Flush and Request calls that wait return
+// [ErrConnectionClosed]; a request that is still unsent then is not sent any more. What
+// was published and not sent yet goes to the next server.
 // While there is no server it ends the present pause.
 //
-// Errors: ErrConnectionClosed, ErrConnectionDraining.
+// Errors: [ErrConnectionClosed], [ErrConnectionDraining].
 func (nc *Conn) ForceReconnect() error {
 	if nc == nil {
 		return ErrInvalidConnection
@@ -35,14 +36,17 @@ func (nc *Conn) ForceReconnect() error {
 	}
 	// The status moves here and not on the lifecycle goroutine, so that a second
 	// call finds it done, and the outbox is detached, so that a Flush from now on
-	// waits for the next session. swapOut does the rest.
-	first := s != nil && s.mark(loss{forced: true, hurry: true}, nc.out.detach)
+	// waits for the next session. What waits for this one ends in the same step, so
+	// that a Request from now on is left alone. swapOut does the rest.
+	first := s != nil && s.mark(loss{forced: true, hurry: true}, func() {
+		nc.out.detach()
+		nc.requests.interrupt()
+	})
 	if first {
 		nc.state.move(RECONNECTING)
 	}
 	nc.mu.Unlock()
 	if first {
-		nc.requests.interrupt()
 		// Owned by the session: ends once the socket is closed, which waits for the
 		// reader to let go of it. The caller need not: its next call may be about this
 		// very session.

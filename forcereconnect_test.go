@@ -142,6 +142,38 @@ func TestForceReconnectReleasesWhatWaits(t *testing.T) {
 	require.ErrorIs(t, got(t, results, "result"), ErrConnectionClosed)
 }
 
+// A request that it ends while its message is unsent is not sent late.
+func TestForceReconnectWithdrawsRequests(t *testing.T) {
+	t.Parallel()
+	d := newBreakableDialer()
+	_, nc := connect(t, append(fast(), SetCustomDialer(d))...)
+	s, err := nc.SubscribeSync("foo")
+	require.NoError(t, err)
+	require.NoError(t, nc.FlushTimeout(patience))
+	d.stallWrites()
+	require.NoError(t, nc.Publish("foo", []byte("the writer has it")))
+	soon(t, func() bool {
+		nc.out.mu.Lock()
+		defer nc.out.mu.Unlock()
+		return nc.out.inHand > 0
+	}, "the writer has it")
+	ended := make(chan error, 1)
+	go func() { // ends with ForceReconnect
+		_, err := nc.Request("foo", []byte("nobody waits for the answer"), patience)
+		ended <- err
+	}()
+	soon(t, func() bool { return nc.BufferStats().Msgs == 2 }, "not published")
+	require.NoError(t, nc.ForceReconnect())
+	require.ErrorIs(t, got(t, ended, "request"), ErrConnectionClosed)
+	require.EqualValues(t, 1, nc.BufferStats().Withdrawn)
+	require.NoError(t, nc.Publish("foo", []byte("behind")))
+	for _, want := range []string{"the writer has it", "behind"} {
+		m, err := s.NextMsg(patience)
+		require.NoError(t, err)
+		require.Equal(t, want, string(m.Data))
+	}
+}
+
 // It ends the present pause, and only that.
 func TestForceReconnectEndsThePause(t *testing.T) {
 	t.Parallel()

@@ -240,7 +240,12 @@ func (o *outbox) takesLocked(hdr, data int) error {
 func (o *outbox) serverTakes(l *serverLimits) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.takeLimitsLocked(l)
+}
+
+func (o *outbox) takeLimitsLocked(l *serverLimits) {
 	o.server = l
+	o.like.length = 0 // what the old limits took was checked against them only
 }
 
 // abandon gives up everything that is left, for a reason, and all memory. With

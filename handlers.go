@@ -1,8 +1,9 @@
 package nats
 
 // LameDuckModeHandler is called when the server says that it is about to shut
-// down. A program can then reconnect at a moment of its choice, with ForceReconnect;
-// by itself the connection stays until the server drops it.
+// down. By itself the connection then stays until the server drops it, unless
+// ReconnectOnLameDuck is set; a program can also leave at a moment of its choice, with
+// ForceReconnect.
 func LameDuckModeHandler(cb ConnHandler) Option {
 	return set(func(o *Options) { o.LameDuckModeHandler = cb })
 }

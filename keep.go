@@ -179,6 +179,7 @@ func (o *outbox) answered() (pos uint64, ok bool) {
 	o.asked = append(o.asked[:0], o.asked[1:]...)
 	// The writer may not have accounted yet for bytes that are answered already.
 	o.proven = pos
+	o.heardLocked()
 	if o.keep == nil {
 		o.count.proven(pos)
 		return pos, true
@@ -197,7 +198,11 @@ func (o *outbox) releaseLocked() {
 		return
 	}
 	k.from.settle()
-	for to := min(o.proven, o.sent.pos); k.from.pos < to; k.from.step() {
+	for to := min(o.proven, o.sent.pos); ; k.from.step() {
+		o.releaseRunLocked(int(to - min(to, k.from.pos)))
+		if k.from.pos >= to {
+			break
+		}
 		o.progress++
 		switch f := k.from.c.frame(k.from.i); {
 		case f.isDead():
@@ -214,6 +219,20 @@ func (o *outbox) releaseLocked() {
 	o.keptLessLocked()
 }
 
+// releaseRunLocked gives back the plain publishes that lie in n bytes, as far as their
+// chunk goes.
+func (o *outbox) releaseRunLocked(n int) {
+	k := o.keep
+	if len(o.ages) > 0 {
+		return
+	}
+	msgs, bytes := k.from.run(n)
+	k.msgs -= msgs
+	k.bytes -= bytes
+	o.count.released += uint64(msgs)
+	o.progress += uint64(msgs)
+}
+
 // keptLessLocked is called when something kept has gone: publishers and the writer
 // may wait for it, and control frames alone are not worth keeping.
 func (o *outbox) keptLessLocked() {
@@ -228,7 +247,7 @@ func (o *outbox) keptLessLocked() {
 	if o.resting {
 		o.ready.Signal()
 	}
-	if !o.pendingLocked() {
+	if o.parting == nil && !o.pendingLocked() {
 		o.signalEmptyLocked()
 	}
 }
@@ -283,10 +302,6 @@ func (o *outbox) rewindKeptLocked() {
 		}
 	}
 }
-
-// plainLocked reports whether there is nothing special about the publishes from a
-// position on.
-func (k *keeper) plainLocked(pos uint64) bool { return pos >= k.repeatTo && k.spent == 0 }
 
 // begunLocked reports whether the writer has begun to send the frame at a position.
 func (o *outbox) begunLocked(pos uint64) bool {

@@ -97,7 +97,7 @@ func (m *keepModel) publish(size int) {
 	data := payloadOf(m.accepted, size)
 	how := handling{at: m.box.tail}
 	var err error
-	if m.accepted%2 == 0 || !m.box.quick("s", "", data) {
+	if m.accepted%2 == 0 || !m.box.quick("s", data, true) {
 		err = m.box.publish("s", "", nil, data, &how)
 	}
 	if full && m.limits.overflow == OverflowReject {

@@ -49,6 +49,7 @@ type verdict uint8
 const (
 	takeIt verdict = iota
 	waitForRoom
+	waitForWriter
 	askFilter
 	dropIt
 	refuseIt
@@ -69,7 +70,10 @@ func (o *outbox) admitLocked(subject string, how *handling) (drop bool, err erro
 				o.count.rejected++
 			}
 			return false, err
-		case waitForRoom:
+		case waitForRoom, waitForWriter:
+			if v == waitForWriter {
+				o.pauseLocked()
+			}
 			if err := o.waitLocked(how); err != nil {
 				return false, err
 			}
@@ -100,9 +104,12 @@ func (o *outbox) judgeLocked(how *handling, asked bool) (verdict, error) {
 	switch {
 	case o.refuse != nil:
 		return refuseIt, o.refuse
-	case o.state == boxAttached && o.keepsUpLocked():
+	case o.connectedLocked() && o.keepsUpLocked():
+		if o.state == boxAttached && o.leadsLocked() {
+			return waitForWriter, nil
+		}
 		return takeIt, nil
-	case o.state == boxAttached:
+	case o.connectedLocked():
 		return waitForRoom, nil
 	case how != nil && how.noBuffer:
 		return refuseIt, ErrDisconnected
@@ -205,6 +212,6 @@ func (o *outbox) waitLocked(how *handling) error {
 func (o *outbox) releaseWaitersLocked() {
 	if o.room != nil {
 		close(o.room)
-		o.room = nil
+		o.room, o.paused = nil, false
 	}
 }

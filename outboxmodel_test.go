@@ -98,7 +98,7 @@ func (m *outboxModel) publish(size int, reply string, hdr []byte) {
 	}
 	how := handling{at: m.box.tail}
 	var err error
-	if m.accepted%2 == 0 || len(hdr) > 0 || !m.box.quick("s", reply, data) {
+	if m.accepted%2 == 0 || len(hdr) > 0 || reply != "" || !m.box.quick("s", data, true) {
 		err = m.box.publish("s", reply, hdr, data, &how)
 	}
 	full := m.heldSize >= int(m.limits.bytes) || m.limits.msgs > 0 && len(m.held) >= int(m.limits.msgs)

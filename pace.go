@@ -54,7 +54,7 @@ func (o *outbox) paceLocked() (limit uint64, wait time.Duration) {
 		n, wait = o.pace.allows()
 		limit = min(limit, n)
 	}
-	if len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked() {
+	if len(o.ahead) > o.aheadAt || o.owed > 0 || o.askDueLocked() || o.partingDueLocked() {
 		wait = 0
 		if o.part > 0 {
 			limit = max(limit, 1) // what waits goes out behind the frame

@@ -18,6 +18,7 @@ type parser struct {
 	// maxPayload bounds header and data of one message, in bytes.
 	maxPayload int
 
+	last    lastHead
 	line    []byte  // a control line whose end has not come
 	args    msgArgs // of the message whose payload is being gathered
 	argLine []byte  // backs args while the payload is gathered
@@ -57,8 +58,11 @@ const (
 	// minMaxPayload is what a message may have at least, whatever the server
 	// announced: servers of one cluster can differ.
 	minMaxPayload = 64 << 20
-	// payloadGrowth is what is set aside for a message before it has come.
+	// payloadGrowth is what is set aside for a message before it has come, and
+	// payloadTrust how many times what has come is when that is full: to go in small
+	// steps would copy a large message as a whole once more.
 	payloadGrowth = 64 << 10
+	payloadTrust  = 16
 )
 
 // parseError is a protocol violation. The texts of argument errors are those
@@ -203,7 +207,7 @@ func (p *parser) room() []byte {
 		return nil
 	}
 	if len(p.payload) == cap(p.payload) {
-		p.payload = slices.Grow(p.payload, min(left, len(p.payload)))
+		p.payload = slices.Grow(p.payload, min(left, (payloadTrust-1)*len(p.payload)))
 	}
 	return p.payload[len(p.payload):min(cap(p.payload), p.need, len(p.payload)+readSize)]
 }

@@ -65,7 +65,7 @@ func parsePieces(t testing.TB, pieces ...string) ([]string, error) {
 // checkParserMemory fails if a parser holds more than what has arrived explains.
 func checkParserMemory(t testing.TB, p *parser) {
 	t.Helper()
-	if n := cap(p.payload); n > max(payloadGrowth, 2*len(p.payload)) {
+	if n := cap(p.payload); n > max(payloadGrowth, payloadTrust*len(p.payload)) {
 		t.Fatalf("%d bytes set aside for the %d of a message that have come", n, len(p.payload))
 	}
 	if n := cap(p.line); n > max(keptLine, 2*len(p.line)) {

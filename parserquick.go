@@ -11,10 +11,10 @@ import (
 // quick passes on the message at the front of b and returns what follows it; false:
 // it has done nothing.
 func (p *parser) quick(b []byte) (rest []byte, ok bool) {
-	if len(p.line) > 0 || len(b) < len(msgOp) || string(b[:len(msgOp)]) != msgOp {
+	if len(p.line) > 0 {
 		return nil, false
 	}
-	n := p.args.quick(b)
+	n := p.args.quick(b, &p.last)
 	if n == 0 || n > maxLine || p.args.total > p.maxPayload {
 		return nil, false
 	}
@@ -33,7 +33,7 @@ func (p *parser) isCut(b []byte, most int) bool {
 		return false
 	}
 	if bytes.HasPrefix(b, []byte(msgOp)) {
-		if n := p.args.quick(b); n > 0 {
+		if n := p.args.quick(b, &p.last); n > 0 {
 			return len(b) < n+p.args.total && n+p.args.total <= most
 		}
 	}
@@ -42,23 +42,38 @@ func (p *parser) isCut(b []byte, most int) bool {
 
 const msgOp = "MSG "
 
+// lastHead is how the last control line read the short way began: most begin like the
+// one before.
+type lastHead struct {
+	text    [48]byte // "MSG subject sid "
+	length  int      // 0: there is none
+	subject int      // the length of it
+	sid     int64
+}
+
+// begins reports whether b begins like that.
+func (h *lastHead) begins(b []byte) bool {
+	return h.length > 0 && len(b) > h.length && string(b[:h.length]) == string(h.text[:h.length])
+}
+
+// note remembers the head of a line, unless it is long.
+func (h *lastHead) note(head []byte, subject int, sid int64) {
+	if len(head) <= len(h.text) {
+		h.length, h.subject, h.sid = copy(h.text[:], head), subject, sid
+	}
+}
+
 // quick reads the control line at the front of b and returns its length with its
 // end, or 0.
-func (a *msgArgs) quick(b []byte) int {
-	i := len(msgOp)
-	n := bytes.IndexByte(b[i:], ' ')
-	if n <= 0 || hasControl(b[i:i+n]) {
+func (a *msgArgs) quick(b []byte, last *lastHead) int {
+	i := last.length
+	if last.begins(b) {
+		a.subject, a.sid = b[len(msgOp):len(msgOp)+last.subject], last.sid
+	} else if i = a.quickHead(b, last); i == 0 {
 		return 0
 	}
-	a.subject, a.reply, a.header = b[i:i+n], nil, 0
-	i += n + 1
-	var sid, size int64
-	if sid, n = leadingCount(b[i:]); n == 0 || i+n+1 >= len(b) || b[i+n] != ' ' {
-		return 0
-	}
-	a.sid = sid
-	i += n + 1
-	size, n = leadingCount(b[i:])
+	a.reply, a.header = nil, 0
+	size, n := leadingCount(b[i:])
 	if i+n < len(b) && b[i+n] != '\r' {
 		n = bytes.IndexByte(b[i:], ' ')
 		if n <= 0 || hasControl(b[i:i+n]) {
@@ -73,6 +88,28 @@ func (a *msgArgs) quick(b []byte) int {
 	}
 	a.total = int(size)
 	return i + n + len(crlf)
+}
+
+// quickHead reads "MSG subject sid " and returns its length, or 0.
+func (a *msgArgs) quickHead(b []byte, last *lastHead) int {
+	if len(b) < len(msgOp) || string(b[:len(msgOp)]) != msgOp {
+		return 0
+	}
+	i := len(msgOp)
+	subject := bytes.IndexByte(b[i:], ' ')
+	if subject <= 0 || hasControl(b[i:i+subject]) {
+		return 0
+	}
+	a.subject = b[i : i+subject]
+	i += subject + 1
+	sid, n := leadingCount(b[i:])
+	if n == 0 || i+n+1 >= len(b) || b[i+n] != ' ' {
+		return 0
+	}
+	a.sid = sid
+	i += n + 1
+	last.note(b[:i], subject, sid)
+	return i
 }
 
 const (

@@ -29,6 +29,7 @@ func (nc *Conn) read(s *session) {
 	err := r.feed(s.rest)
 	s.rest = nil
 	in := newInbuf()
+	defer in.end()
 	for err == nil {
 		err = r.once(&in)
 	}
@@ -49,9 +50,8 @@ func (r *reader) once(in *inbuf) error {
 	if n <= 0 {
 		return err
 	}
-	b, keep := in.got(n)
-	rest, parseErr := r.parse(b, keep, carryMost)
-	in.next(n, rest, keep)
+	rest, parseErr := r.parse(in.got(n), carryMost)
+	in.next(n, rest)
 	if parseErr != nil {
 		return parseErr
 	}
@@ -60,16 +60,16 @@ func (r *reader) once(in *inbuf) error {
 
 // feed parses bytes that do not come from an inbuf.
 func (r *reader) feed(b []byte) error {
-	_, err := r.parse(b, false, 0)
+	_, err := r.parse(b, 0)
 	return err
 }
 
 // parse parses what one read brought and hands it over. It may leave something over:
-// see parser.parse. With keep the messages may keep b.
-func (r *reader) parse(b []byte, keep bool, carry int) (rest []byte, err error) {
-	r.slab.feed(b, keep)
+// see parser.parse.
+func (r *reader) parse(b []byte, carry int) (rest []byte, err error) {
+	r.slab.feed(b)
 	rest, err = r.parser.parse(b, carry)
-	r.slab.feed(nil, false)
+	r.slab.feed(nil)
 	r.handOver()
 	if err != nil {
 		err = &connectError{r.s.name, stepRead, errors.New(r.s.cred.hide(err.Error()))}
@@ -145,6 +145,9 @@ func (r *reader) info(text []byte) {
 	var info serverInfo
 	if json.Unmarshal(text, &info) == nil {
 		r.nc.learn(&info, true)
+		if info.LameDuckMode {
+			r.nc.depart(r.s)
+		}
 	}
 }
 

@@ -18,27 +18,32 @@ func (nc *Conn) run(s *session) {
 			}
 		}
 		lost := nc.serve(s)
+		way := s.departed()
 		if !nc.swapOut(s, lost) {
+			way.abandon()
 			return
 		}
 		if s.announced.Load() {
 			o = outage{}
 		}
 		o.hurry = lost.hurry
-		s = nil
+		s = nc.arrive(way)
 	}
 }
 
 // serve reads until the session breaks, then takes it apart: the writer ends,
 // the outbox keeps what the kernel has not taken.
 func (nc *Conn) serve(s *session) loss {
+	if s.info.LameDuckMode {
+		nc.depart(s)
+	}
 	nc.read(s)
 	s.stopPings()
 	nc.out.detach()
 	<-s.writer.done
 	lost := s.cause()
 	kept := nc.out.rewind(s.blame())
-	nc.pings.lost(kept)
+	nc.pings.lost(kept, lost.settled)
 	return lost
 }
 
@@ -50,21 +55,26 @@ func (nc *Conn) swapOut(s *session, lost loss) bool {
 		nc.mu.Unlock()
 		return false // Close took it
 	}
-	nc.session = nil
-	if lost.fatal || !nc.Opts.AllowReconnect && !lost.forced || nc.draining == drainOrClose {
+	if lost.fatal || !nc.Opts.AllowReconnect && !lost.forced || nc.draining == drainOrClose && !lost.left {
 		nc.state.move(DISCONNECTED)
 		nc.mu.Unlock()
-		nc.shut(ending{lost: true, err: lost.err})
+		// Close may come before. The session is still there, so either tells of its loss.
+		nc.shut(ending{err: lost.err})
 		return false
 	}
 	defer nc.mu.Unlock()
+	nc.session = nil
 	if !lost.forced && !nc.state.move(RECONNECTING) {
 		return false
 	}
 	nc.lastErr = nil
-	if s.announced.Load() {
-		nc.postDisconnectedLocked(lost.err)
+	if !s.announced.Load() {
+		nc.log.attemptFailedLocked(s.name, lost.err)
+		return true
 	}
+	nc.lostAt, nc.lostTo = time.Now(), lost.err
+	nc.log.disconnectedLocked(lost.err)
+	nc.postDisconnectedLocked(lost.err)
 	return true
 }
 
@@ -73,6 +83,8 @@ func (nc *Conn) startOutage(err error) {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()
 	nc.state.move(RECONNECTING)
+	nc.lostAt, nc.lostTo = time.Now(), err
+	nc.log.retryingLocked(err)
 	nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
 }
 
@@ -141,6 +153,16 @@ func (nc *Conn) reconnect(o *outage) *session {
 // attemptFailed tells the program of a failed attempt, and closes the connection
 // (true) if the server has refused the credentials in the same way twice.
 func (nc *Conn) attemptFailed(srv *server, err error) bool {
+	nc.tellFailed(srv, err)
+	if nc.noteRefusal(srv, err) {
+		nc.shut(ending{err: err})
+		return true
+	}
+	return false
+}
+
+// tellFailed tells the program of a failed attempt.
+func (nc *Conn) tellFailed(srv *server, err error) {
 	var c *connectError
 	step := ""
 	if errors.As(err, &c) {
@@ -148,6 +170,8 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 	}
 	refused := refusedAs(err)
 	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	nc.log.attemptFailedLocked(srv.name(), err)
 	switch {
 	case step == stepDial || step == stepUpgrade:
 		nc.postConnErrLocked(nc.Opts.ReconnectErrCB, err)
@@ -157,12 +181,6 @@ func (nc *Conn) attemptFailed(srv *server, err error) bool {
 	case refused != nil:
 		nc.postErrorLocked(nil, refused)
 	}
-	nc.mu.Unlock()
-	if nc.noteRefusal(srv, err) {
-		nc.shut(ending{err: err})
-		return true
-	}
-	return false
 }
 
 func isDialError(err error) bool {

@@ -25,7 +25,7 @@ const (
 // NewInbox returns a subject that nobody else uses, for replies.
 func NewInbox() string { return InboxPrefix + nuid.Next() }
 
-// NewInbox is the function NewInbox with the prefix of CustomInboxPrefix.
+// NewInbox is the function NewInbox with the prefix of [CustomInboxPrefix].
 func (nc *Conn) NewInbox() string {
 	base := nc.Opts.InboxPrefix
 	if base == "" {
@@ -158,6 +158,20 @@ func (r *requests) reply(m *Msg) {
 	}
 }
 
+// await waits for the reply until a channel says stop. ended: the request was over
+// before, without a reply.
+func (r *requests) await(w *requestWaiter, done <-chan struct{}, timeout <-chan time.Time) (m *Msg, ended bool) {
+	select {
+	case m = <-w.reply:
+		r.free.Put(w)
+		return m, m == nil
+	case <-done:
+	case <-timeout:
+	}
+	m, got := r.finish(w)
+	return m, got && m == nil
+}
+
 // finish gives a request up. If its reply was being handed over at that moment,
 // it is returned.
 func (r *requests) finish(w *requestWaiter) (m *Msg, got bool) {
@@ -185,8 +199,8 @@ func (r *requests) close() {
 
 // Request publishes data to subject and waits for the first reply.
 //
-// Errors: those of Publish; ErrNoResponders if nobody listens on subject;
-// ErrTimeout; ErrConnectionClosed. A server that is lost meanwhile does not end
+// Errors: those of Publish; [ErrNoResponders] if nobody listens on subject;
+// [ErrTimeout]; [ErrConnectionClosed]. A server that is lost meanwhile does not end
 // the wait: without a server the request is buffered like any publish, and a
 // reply may come once there is one again. A request that is still unsent when
 // the wait ends is not sent any more.
@@ -195,7 +209,7 @@ func (nc *Conn) Request(subject string, data []byte, timeout time.Duration) (*Ms
 }
 
 // RequestMsg is Request for a message with its Header; its Reply is not used.
-// More errors: ErrInvalidMsg for nil, ErrBadHeaderMsg.
+// More errors: [ErrInvalidMsg] for nil, [ErrBadHeaderMsg].
 func (nc *Conn) RequestMsg(m *Msg, timeout time.Duration) (*Msg, error) {
 	if m == nil {
 		return nil, ErrInvalidMsg
@@ -221,7 +235,7 @@ func (nc *Conn) requestFor(timeout time.Duration, subject string, hdr, data []by
 }
 
 // RequestWithContext is Request that waits until the context ends; the error is
-// then ctx.Err(). A nil context is ErrInvalidContext.
+// then ctx.Err(). A nil context is [ErrInvalidContext].
 func (nc *Conn) RequestWithContext(ctx context.Context, subject string, data []byte) (*Msg, error) {
 	return nc.requestCtx(ctx, subject, nil, data)
 }
@@ -270,31 +284,26 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 		nc.requests.finish(w)
 		return nil, err
 	}
-	var m *Msg
-	select {
-	case m = <-w.reply:
-		if nc.out.keep != nil && m != nil {
-			nc.out.spare(w.sent.at)
-		}
-		nc.requests.free.Put(w)
-		return finalReply(m)
-	case <-done:
-	case <-timeout:
-	}
 	at := w.sent.at
-	m, got := nc.requests.finish(w)
-	if !got {
-		nc.out.withdraw(at)
-		return nil, errNextDone
+	m, ended := nc.requests.await(w, done, timeout)
+	switch {
+	case m != nil:
+		if nc.out.keep != nil {
+			nc.out.spare(at)
+		}
+		return finalReply(m)
+	case ended && nc.IsClosed():
+		return nil, ErrConnectionClosed // what is unsent is reported as all that Close leaves
 	}
-	return finalReply(m)
+	nc.out.withdraw(at)
+	if ended {
+		return nil, ErrConnectionClosed
+	}
+	return nil, errNextDone
 }
 
 func finalReply(m *Msg) (*Msg, error) {
-	switch {
-	case m == nil:
-		return nil, ErrConnectionClosed
-	case m.isNoResponders():
+	if m.isNoResponders() {
 		return nil, ErrNoResponders
 	}
 	return m, nil

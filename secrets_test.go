@@ -1,10 +1,12 @@
 package nats
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
@@ -20,8 +22,9 @@ import (
 type secretBook struct {
 	secrets []string
 
-	mu    sync.Mutex
-	texts []string
+	mu     sync.Mutex
+	texts  []string
+	logged int // of the texts
 }
 
 // say notes something as it would be printed, in every way that fmt knows.
@@ -46,6 +49,7 @@ func (b *secretBook) check(t *testing.T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	require.Greater(t, len(b.texts), 50, "nothing was said, so it proves nothing")
+	require.Greater(t, b.logged, 50, "nothing was logged, so it proves nothing")
 	for _, s := range b.secrets {
 		quoted, err := json.Marshal(s)
 		require.NoError(t, err)
@@ -66,7 +70,37 @@ func (b *secretBook) watch(o *Options) error {
 	o.ReconnectErrCB = func(nc *Conn, err error) { b.say("reconnect", err, nc) }
 	o.ReconnectedCB = func(nc *Conn) { b.say("reconnected", nc) }
 	o.ClosedCB = func(nc *Conn) { b.say("closed", nc, nc.LastError()) }
+	o.Logger = slog.New(bookHandler{slog.NewJSONHandler(bookWriter{b, "JSON log"}, &slog.HandlerOptions{Level: slog.LevelDebug}), b})
 	return nil
+}
+
+// bookHandler is a slog.Handler that notes what is logged, value by value and as JSON.
+type bookHandler struct {
+	slog.Handler
+	b *secretBook
+}
+
+func (h bookHandler) Handle(ctx context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool { h.b.say("log", a.Key, a.Value.Any()); return true })
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h bookHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return bookHandler{h.Handler.WithAttrs(attrs), h.b}
+}
+
+// bookWriter notes what is written.
+type bookWriter struct {
+	b    *secretBook
+	what string
+}
+
+func (w bookWriter) Write(p []byte) (int, error) {
+	w.b.mu.Lock()
+	defer w.b.mu.Unlock()
+	w.b.texts = append(w.b.texts, w.what+": "+string(p))
+	w.b.logged++
+	return len(p), nil
 }
 
 // look notes all that a connection's accessors give away, ConnectedUrl excepted,
@@ -156,6 +190,29 @@ func TestNoSecretIsEverShown(t *testing.T) {
 	badURLs(b, ways["URL"].userInfo, ways["URL token"].userInfo)
 	badFiles(t, b, seed, jwt)
 	b.check(t)
+}
+
+// A server that has seen a secret may call itself so the next time.
+func TestLoggerHidesSecretsInNames(t *testing.T) {
+	t.Parallel()
+	const secret = "S3CRET-of-joe"
+	s := scripted(t, func(p *peerConn) {
+		if p.n == 0 {
+			p.welcome()
+			p.cut()
+			return
+		}
+		p.say("INFO {\"server_id\":%q,\"server_name\":%q,\"version\":%q,\"cluster\":%q,\"max_payload\":1024}\r\n", secret, secret, secret, secret)
+		p.line()
+		p.line()
+		p.say("PONG\r\n")
+		p.serve(nil)
+	})
+	b := newLogBook()
+	connectTo(t, s.url(), append(fast(), b.option(), UserInfo("joe", secret))...)
+	back := b.wait(t, "INFO nats: reconnected")
+	require.Equal(t, hidden, back.attrs["server_name"])
+	require.NotContains(t, fmt.Sprint(back.attrs), secret)
 }
 
 // badURLs are refused, and shown without what stands before the host.

@@ -33,6 +33,8 @@ type session struct {
 	mu   sync.Mutex
 	lost *loss // why it ended; nil while it lives
 	ping *time.Timer
+	// departure is its way out of a server in lame duck mode; nil: none has begun.
+	departure *departure
 }
 
 // loss is why a session ended.
@@ -40,7 +42,10 @@ type loss struct {
 	err    error
 	fatal  bool // the connection is to be closed for good
 	forced bool // by ForceReconnect
-	hurry  bool // the first attempt to reconnect comes without a pause
+	left   bool // by a departure
+	// settled: it ended in order, so that nothing that was sent is in doubt.
+	settled bool
+	hurry   bool // the first attempt to reconnect comes without a pause
 }
 
 // blame is how far the message in the middle of which the session ended may be
@@ -85,16 +90,22 @@ func (s *session) end(why loss) (first bool) {
 // discardUnsent makes Close throw away what the kernel has not sent. On a link that
 // is stalled it would arrive late, behind what the next session has sent.
 func discardUnsent(conn net.Conn) {
+	if c := tcpBelow(conn); c != nil {
+		_ = c.SetLinger(0) // fails only on a closed socket
+	}
+}
+
+// tcpBelow returns the TCP socket below whatever is made of it; nil if there is none.
+func tcpBelow(conn net.Conn) *net.TCPConn {
 	for {
-		c, ok := conn.(interface{ NetConn() net.Conn })
+		above, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
 			break
 		}
-		conn = c.NetConn()
+		conn = above.NetConn()
 	}
-	if c, ok := conn.(*net.TCPConn); ok {
-		_ = c.SetLinger(0) // fails only on a closed socket
-	}
+	c, _ := conn.(*net.TCPConn)
+	return c
 }
 
 // mark records the cause, if it is the first, and in one step with that calls then,

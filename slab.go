@@ -3,10 +3,10 @@ package nats
 import "unsafe"
 
 // Received messages are made in numbers, because to allocate and to collect each
-// by itself costs more than all the rest. Replies and payloads stay where they are
-// in a window, a piece of what was read or a copy of it, and many Msg values come
-// from one slab. A program may keep any of them for ever; then it keeps its slab
-// and its window, which is why both are small.
+// by itself costs more than all the rest. Replies and payloads lie in a window, which
+// is a copy of a piece of what was read, and many Msg values come from one slab. A
+// program may keep any of them for ever; then it keeps its slab and its window, which
+// is why both are small.
 //
 // The payloads of two messages never overlap, and their capacity ends with them.
 // The bytes between them are nobody's to change, so replies can be strings there.
@@ -22,18 +22,13 @@ const (
 // slab makes messages of what a parser finds. It belongs to the read loop.
 type slab struct {
 	in     []byte // what is being parsed
-	window []byte // a part of it, or a copy of that
+	window []byte // a copy of a part of it
 	from   int    // where in it that begins
 	msgs   []Msg  // of which window has the bytes; not handed out yet
 }
 
-// feed tells what is parsed next; with keep it is a window itself.
-func (s *slab) feed(in []byte, keep bool) {
-	s.in, s.window, s.msgs = in, nil, nil
-	if keep {
-		s.from, s.window = 0, in
-	}
-}
+// feed tells what is parsed next.
+func (s *slab) feed(in []byte) { s.in, s.window, s.msgs = in, nil, nil }
 
 // message returns a message with Reply and Data. Header block and data are in
 // payload; if that is owned the message keeps it.

@@ -45,10 +45,9 @@ func (i *inboundRig) arrive(t testing.TB, wire []byte, most func() int) {
 		space := i.in.space()
 		n := copy(space[:min(len(space), most())], wire)
 		wire = wire[n:]
-		b, keep := i.in.got(n)
-		rest, err := i.r.parse(b, keep, carryMost)
+		rest, err := i.r.parse(i.in.got(n), carryMost)
 		require.NoError(t, err)
-		i.in.next(n, rest, keep)
+		i.in.next(n, rest)
 	}
 }
 

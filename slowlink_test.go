@@ -56,7 +56,7 @@ func TestCloseOnASlowLinkSendsEverything(t *testing.T) {
 func TestSlowLinkIsNotStale(t *testing.T) {
 	t.Parallel()
 	lost, onLost := lossEvents()
-	nc, _ := overSlowLink(t, PingInterval(300*time.Millisecond), MaxPingsOutstanding(2), onLost)
+	nc, _ := overSlowLink(t, PingInterval(300*time.Millisecond), MaxPingsOutstanding(4), onLost)
 	for i := range 150 {
 		require.NoError(t, nc.Publish("foo", payloadOf(i, 10_000)))
 	}

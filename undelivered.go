@@ -22,7 +22,7 @@ var (
 )
 
 // Undelivered is a message that was accepted and that the client has given up: it
-// was not sent, and will not be. With AtLeastOnce it may have been sent before, and
+// was not sent, and will not be. With [AtLeastOnce] it may have been sent before, and
 // even have arrived, without the server's confirmation.
 type Undelivered struct {
 	// Msg is the message. It is nil if the handler has fallen behind by more than
@@ -54,6 +54,7 @@ const (
 // bounds; what is beyond them is counted by reason. The outbox's lock guards it.
 type givenUp struct {
 	listen bool // somebody wants to know; fixed
+	counts bool // and only how many, not which; fixed
 	called bool // and is on its way to take it
 	list   []Undelivered
 	bytes  int
@@ -62,7 +63,7 @@ type givenUp struct {
 
 // add notes one message; msg is asked for it only if there is room.
 func (g *givenUp) add(size int, at time.Time, reason error, msg func() *Msg) {
-	if g.full(size) {
+	if g.counts || g.full(size) {
 		g.miss(reason)
 		return
 	}
@@ -76,6 +77,7 @@ func (g *givenUp) full(size int) bool {
 }
 
 func (g *givenUp) miss(reason error) {
+	reason = kindOfReason(reason)
 	for i := range g.missed {
 		if g.missed[i].Err == reason {
 			g.missed[i].Count++
@@ -83,6 +85,15 @@ func (g *givenUp) miss(reason error) {
 		}
 	}
 	g.missed = append(g.missed, Undelivered{Count: 1, Err: reason})
+}
+
+// kindOfReason is a reason without what it says of one message, of which there is no
+// end of variety.
+func kindOfReason(reason error) error {
+	if errors.Is(reason, ErrPermissionViolation) {
+		return ErrPermissionViolation
+	}
+	return reason
 }
 
 // callLocked reports whether somebody is to be called to take what there is.
@@ -96,6 +107,11 @@ func (g *givenUp) callLocked() bool {
 // it calls is to call takeGiven until there is nothing. Call it before use.
 func (o *outbox) listen(call func()) {
 	o.call, o.given.listen, o.exact = call, true, true
+}
+
+// listenForCounts is listen for who wants to know only how many messages were given up.
+func (o *outbox) listenForCounts(call func()) {
+	o.call, o.given.listen, o.given.counts = call, true, true
 }
 
 // takeGiven returns what was given up since the last time: messages, then counts of
@@ -117,6 +133,10 @@ func (nc *Conn) callUndelivered() { nc.events.post(nc.tellUndelivered) }
 // tellUndelivered runs on the dispatcher until there is nothing more.
 func (nc *Conn) tellUndelivered() {
 	for batch := nc.out.takeGiven(); len(batch) > 0; batch = nc.out.takeGiven() {
+		nc.log.givenUp(batch)
+		if nc.onUndelivered == nil {
+			continue
+		}
 		for _, u := range batch {
 			nc.onUndelivered(nc, u)
 		}

@@ -315,3 +315,16 @@ func TestFlushDoesNotLieAboutWhatWasGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// However many messages are refused in however many words while a handler is behind,
+// what is kept for it stays within its bounds.
+func TestRefusalsWithoutEndAreCountedAsOne(t *testing.T) {
+	t.Parallel()
+	var g givenUp
+	for i := range undeliveredMsgs + 1000 {
+		_, err := classify(fmt.Sprintf("Permissions Violation for Publish to \"a.%d\"", i))
+		g.add(1, time.Now(), err, func() *Msg { return NewMsg("a") })
+	}
+	require.Len(t, g.list, undeliveredMsgs)
+	require.Equal(t, []Undelivered{{Count: 1000, Err: ErrPermissionViolation}}, g.missed)
+}

@@ -38,6 +38,17 @@ func (o *outbox) watch(high, low float64, crossed func()) {
 	o.crossed = crossed
 }
 
+// marks are the levels to watch, as parts; 0: none.
+func (o *Options) marks() (high, low float64) {
+	switch {
+	case o.WatermarkCB != nil:
+		return o.ReconnectBufHigh, o.ReconnectBufLow
+	case o.Logger != nil:
+		return logMarkHigh, logMarkLow
+	}
+	return 0, 0
+}
+
 func (m *watermark) above() bool { return m.crossings%2 == 1 }
 
 func (o *outbox) reachesLocked(l level) bool {
@@ -93,6 +104,10 @@ func (nc *Conn) tellWatermark() {
 		t.told += (late - maxCrossings) &^ 1 // whole pairs
 	}
 	for ; t.told < now; t.told++ {
-		nc.Opts.WatermarkCB(nc, t.told%2 == 0)
+		above := t.told%2 == 0
+		nc.log.crossed(above)
+		if nc.Opts.WatermarkCB != nil {
+			nc.Opts.WatermarkCB(nc, above)
+		}
 	}
 }

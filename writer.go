@@ -25,6 +25,7 @@ type writer struct {
 // startWriter starts the writer's goroutine. The session owns it: it ends on
 // outbox.detach or a closed socket, and closes done.
 func startWriter(box *outbox, conn net.Conn, stall time.Duration, fail func(error)) *writer {
+	boundUnsent(conn)
 	w := &writer{box: box, conn: conn, stall: stall, fail: fail, done: make(chan struct{})}
 	go w.run()
 	return w

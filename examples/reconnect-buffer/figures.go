@@ -29,6 +29,10 @@ func (f *figures) write(w io.Writer) {
 	row(w, "  dropped", int(f.Dropped), "")
 	row(w, "  expired", int(f.Expired), "")
 	row(w, "in doubt", int(f.InDoubt), "at most: sent before a break, and not confirmed")
+	if f.Confirmed > 0 {
+		row(w, "confirmed", int(f.Confirmed), "")
+		row(w, "sent again", int(f.Repeated), "unconfirmed when a connection broke")
+	}
 	row(w, "most held in an outage", f.MaxMsgs, human.Size(f.MaxBytes))
 }
 
@@ -83,6 +87,9 @@ func (f *figures) checkBuffered(told int, settled bool) string {
 // if the end was not settled may it have broken just before.
 func (l *ledger) boundsLocked(settled bool) doubt {
 	var d doubt
+	if l.keeps {
+		return d // all of it is kept and sent again
+	}
 	for i, k := range l.links {
 		last := i == len(l.links)-1
 		if !last {

@@ -39,6 +39,7 @@ func parseFlags(args []string, out io.Writer) (config, error) {
 	cli.Overflow(fs, &c.overflow)
 	fs.DurationVar(&c.maxAge, "max-age", 0, "how long a message may be buffered before it is given up; 0: no limit")
 	fs.IntVar(&c.replayRate, "replay-rate", 0, "`bytes` per second at which what was buffered is sent; 0: as fast as it goes")
+	fs.BoolVar(&c.atLeastOnce, "at-least-once", false, "keep messages until the server has confirmed them, and send them again until it has")
 	fs.BoolVar(&plain, "plain", false, "no live line, one line a second instead (always so if the output is no terminal)")
 	if err := fs.Parse(args); err != nil {
 		return c, err
@@ -74,6 +75,8 @@ func (c *config) check(rest []string, outageSet bool) error {
 		return fmt.Errorf("-buf-msgs %d: must be 0 (no limit) or more", c.bufMsgs)
 	case c.overflow != nats.OverflowReject && c.bufBytes == -1:
 		return fmt.Errorf("-overflow %s has no meaning with -buf-bytes -1: without a buffer all is rejected", cli.OverflowName(c.overflow))
+	case c.atLeastOnce && c.bufBytes == -1:
+		return fmt.Errorf("-at-least-once has no meaning with -buf-bytes -1: what is unconfirmed is kept in the buffer")
 	case c.maxAge < 0:
 		return fmt.Errorf("-max-age %v: must be 0 (no limit) or more", c.maxAge)
 	case c.replayRate < 0:

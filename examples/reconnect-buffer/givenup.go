@@ -95,9 +95,10 @@ func (l *ledger) explainLocked(t *tally) {
 			switch {
 			case !l.accepted.Has(number):
 				t.misreported++
+			case l.keeps && l.delivered.Has(number): // it had arrived, unconfirmed
 			case l.delivered.Has(number):
 				t.contradicted++
-			case l.taken.Has(number):
+			case l.taken.Has(number) && !l.keeps:
 				t.sentAnyway++
 			default:
 				n++
@@ -105,6 +106,11 @@ func (l *ledger) explainLocked(t *tally) {
 		})
 		t.givenUp[why], t.unseen[why], t.told[why] = n, g.counted, g.told
 		t.kept -= n
+	}
+	if t.kept < 0 && l.keeps {
+		// Those of which only the number was told may have been sent before.
+		t.unconfirmed = max(0, t.unconfirmed+t.kept)
+		t.kept = 0
 	}
 	if t.kept < 0 {
 		// More were counted as given up than are missing.

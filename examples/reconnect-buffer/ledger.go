@@ -33,6 +33,8 @@ type ledger struct {
 	damaged   int // delivered, but not one of our messages
 	garbled   int // pieces of the outgoing stream that made no sense
 	links     []link
+	keeps     bool       // the client keeps messages until they are confirmed; fixed
+	confirmed numset.Set // with keeps: what a server said that it had processed
 
 	given       map[string]*givenUp // by reason
 	reported    numset.Set          // the numbers of all reasons

@@ -14,7 +14,14 @@
 //	go run ./examples/reconnect-buffer
 //	go run ./examples/reconnect-buffer -for 1m -outage 5s -buf-bytes 1000000
 //	go run ./examples/reconnect-buffer -rate 20000 -buf-msgs 500 -overflow drop-oldest
+//	go run ./examples/reconnect-buffer -at-least-once
 //	go run ./examples/reconnect-buffer -url nats://127.0.0.1:4222
+//
+// With -at-least-once the client keeps each message until a server has confirmed it.
+// Then nothing may be missing, whatever the operating system had taken, and what comes
+// twice is counted: the exit status is also 1 if a message was neither delivered nor
+// confirmed nor reported. One that a server had confirmed and died with is not the
+// client's to keep.
 //
 // With -url the server is yours: take it down and bring it back as you like.
 // Ctrl-C ends the run with its report.
@@ -22,7 +29,8 @@
 // The parts: publisher.go and subscriber.go are the two programs; blocked.go times
 // the publisher's waits, ending.go closes its connection; outages.go takes the
 // server down; tap.go watches the publisher's sockets and scanner.go finds the
-// messages in what went through them; ledger.go writes it all down, givenup.go
+// messages in what went through them, confirmations.go what the server has
+// confirmed; ledger.go writes it all down, givenup.go
 // what the client gave up; tally.go adds it up, figures.go compares that with what
 // the client says of itself; timeline.go has the times; status.go and report.go print.
 package main

@@ -84,6 +84,7 @@ func TestBadFlags(t *testing.T) {
 		{"-buf-msgs -1", []string{"-buf-msgs", "-1"}},
 		{"must be reject, block, drop-oldest or drop-newest", []string{"-overflow", "drop"}},
 		{"-overflow block has no meaning", []string{"-overflow", "block", "-buf-bytes", "-1"}},
+		{"-at-least-once has no meaning", []string{"-at-least-once", "-buf-bytes", "-1"}},
 		{"-max-age -1ns", []string{"-max-age", "-1ns"}},
 		{`invalid value "5"`, []string{"-max-age", "5"}},
 		{"-replay-rate -1", []string{"-replay-rate", "-1"}},
@@ -116,7 +117,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	var errs bytes.Buffer
 	assert.Equal(t, 0, command(context.Background(), []string{"-h"}, io.Discard, &errs))
-	for _, name := range []string{"-url", "-rate", "-size", "-for", "-outage", "-buf-bytes", "-buf-msgs", "-overflow", "-max-age", "-replay-rate", "-plain"} {
+	for _, name := range []string{"-url", "-rate", "-size", "-for", "-outage", "-buf-bytes", "-buf-msgs", "-overflow", "-max-age", "-replay-rate", "-at-least-once", "-plain"} {
 		assert.Contains(t, errs.String(), name)
 	}
 	assert.Contains(t, errs.String(), "(default reject)")

@@ -33,7 +33,11 @@ type publisher struct {
 
 func newPublisher(url string, c *config, t *tap, d *terminal.Display) (*publisher, error) {
 	told := make(chan struct{})
-	nc, err := nats.Connect(url,
+	var kept nats.Option // nil is none
+	if c.atLeastOnce {
+		kept = nats.AtLeastOnce()
+	}
+	nc, err := nats.Connect(url, kept,
 		nats.Name("reconnect-buffer publisher"),
 		nats.ReconnectBufSize(c.bufBytes),
 		nats.ReconnectBufMsgs(c.bufMsgs),

@@ -34,9 +34,10 @@ type report struct {
 }
 
 // code is the exit status: 1 if a message was lost that never left the process
-// and of which the client said nothing, or if what it said is not true.
+// and of which the client said nothing, or that was to be kept until it was
+// confirmed, or if what the client said is not true.
 func (r *report) code() int {
-	if r.kept > 0 || r.untrue() || len(r.mismatches) > 0 || r.stuck() {
+	if r.kept > 0 || r.unconfirmed > 0 || r.untrue() || len(r.mismatches) > 0 || r.stuck() {
 		return 1
 	}
 	return 0
@@ -126,6 +127,9 @@ func (r *report) writeLost(w io.Writer) {
 	row(w, "lost", r.lost(), "")
 	row(w, "  never left the process", r.kept, "must be 0")
 	row(w, "  in doubt at a break", r.inDoubt, "the kernel had them, then the connection broke")
+	if r.unconfirmed > 0 {
+		row(w, "  not confirmed", r.unconfirmed, "must be 0 with -at-least-once; they are among the other rows")
+	}
 	if r.beyond > 0 {
 		row(w, "  behind the server", r.beyond, "it had them, the subscriber was away or too slow")
 	}
@@ -224,6 +228,8 @@ func (r *report) verdict() string {
 	switch {
 	case r.kept > 0:
 		return "FAILED: messages were lost that had never left the process, and the client did not say so."
+	case r.unconfirmed > 0:
+		return "FAILED: messages are missing that no server had confirmed."
 	case r.untrue():
 		return "FAILED: what the client said it had given up is not what it gave up."
 	case len(r.mismatches) > 0:
@@ -234,6 +240,9 @@ func (r *report) verdict() string {
 		return "INCOMPLETE: not all that was buffered was sent before the end. The client has handed the rest back."
 	}
 	s := "OK: nothing was lost of what never left the process."
+	if r.figures != nil && r.figures.Confirmed > 0 && r.settled && r.lost() == 0 {
+		s = "OK: nothing is missing."
+	}
 	if len(r.givenUp) > 0 {
 		s = "OK: nothing was lost of what never left the process but what the client gave up, and said so."
 	}

@@ -31,6 +31,8 @@ type config struct {
 	maxAge     time.Duration // nats.ReconnectBufMaxAge
 	replayRate int           // nats.ReconnectReplayRate
 
+	atLeastOnce bool // nats.AtLeastOnce
+
 	patience time.Duration // how long the end may wait for a server
 }
 
@@ -50,6 +52,7 @@ type job struct {
 // the report. An error means that there is none, or none to be trusted.
 func run(ctx context.Context, c config, out io.Writer) (*report, error) {
 	j := &job{config: c, ledger: newLedger(), timeline: new(timeline), display: terminal.NewDisplay(out, c.live)}
+	j.ledger.keeps = c.atLeastOnce
 	url := c.url
 	if url == "" {
 		srv, err := startServer()
@@ -86,7 +89,7 @@ func (j *job) connect(ctx context.Context, url string) (err error) {
 	if j.sub, err = newSubscriber(ctx, url, lay, j.ledger, j.display); err != nil {
 		return err
 	}
-	j.tap = &tap{layout: lay, ledger: j.ledger, timeline: j.timeline, ready: j.sub.ready}
+	j.tap = &tap{layout: lay, ledger: j.ledger, timeline: j.timeline, ready: j.sub.ready, keeps: j.atLeastOnce}
 	if j.pub, err = newPublisher(url, &j.config, j.tap, j.display); err != nil {
 		j.sub.nc.Close()
 		return err

@@ -12,6 +12,8 @@ type scanner struct {
 	garbled int
 	// unasked counts the messages behind the last PING.
 	unasked int
+	// pings has for each PING of the last piece how many of its messages were in front.
+	pings []int
 }
 
 var ping = []byte("PING\r\n")
@@ -21,12 +23,13 @@ var controls = [][]byte{
 	ping, []byte("PONG\r\n"), []byte("CONNECT "), []byte("SUB "), []byte("UNSUB "),
 }
 
-// feed appends to found the numbers of the messages that end in p.
+// feed appends to found, which is empty, the numbers of the messages that end in p.
 func (s *scanner) feed(found []int, p []byte) []int {
 	if len(s.held) > 0 {
 		s.held = append(s.held, p...)
 		p = s.held
 	}
+	s.pings = s.pings[:0]
 	for {
 		n := s.length(p)
 		if n == 0 {
@@ -34,6 +37,8 @@ func (s *scanner) feed(found []int, p []byte) []int {
 		}
 		if number, ok := s.message(p[:n]); ok {
 			found = append(found, number)
+		} else if bytes.Equal(p[:n], ping) {
+			s.pings = append(s.pings, len(found))
 		}
 		p = p[n:]
 	}

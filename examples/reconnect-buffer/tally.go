@@ -39,6 +39,9 @@ type tally struct {
 	// of the same connection, or it said in the end that it had them all. They
 	// were lost between server and subscriber.
 	beyond int
+	// unconfirmed are, with -at-least-once, those lost of which no server had said
+	// that it had them: not one may be.
+	unconfirmed int
 }
 
 func (t *tally) lost() int { return t.kept + t.inDoubt + t.beyond }
@@ -62,8 +65,12 @@ func (l *ledger) tally(settled bool) tally {
 	t.doubt = l.boundsLocked(settled)
 	doubt := l.doubtLocked(settled)
 	l.accepted.Without(&l.delivered, func(n int) {
+		reported := l.keeps && l.reported.Has(n) // whether or not it was sent before
+		if l.keeps && !reported && l.taken.Has(n) && !l.confirmed.Has(n) {
+			t.unconfirmed++
+		}
 		switch {
-		case !l.taken.Has(n):
+		case !l.taken.Has(n), reported:
 			t.kept++
 		case doubt.Has(n):
 			t.inDoubt++

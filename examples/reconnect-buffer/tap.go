@@ -31,6 +31,7 @@ type tap struct {
 	// closed reports whether the program has closed the client; nil until that
 	// exists. A socket that ends after it has broken for nobody.
 	closed atomic.Pointer[func() bool]
+	keeps  bool // follow what the server confirms
 }
 
 func (t *tap) leaving() bool {
@@ -63,7 +64,11 @@ func (t *tap) DialContext(ctx context.Context, network, address string) (net.Con
 func (t *tap) wrap(conn net.Conn, dialled time.Time) net.Conn {
 	index, backlog, upTo := t.ledger.open()
 	t.timeline.reached(dialled, time.Now(), backlog)
-	return &tappedConn{Conn: conn, tap: t, index: index, upTo: upTo, scan: scanner{layout: t.layout}}
+	c := &tappedConn{Conn: conn, tap: t, index: index, upTo: upTo, scan: scanner{layout: t.layout}}
+	if t.keeps {
+		c.confirmations = new(confirmations)
+	}
+	return c
 }
 
 // A tappedConn counts what the kernel takes.
@@ -72,6 +77,8 @@ type tappedConn struct {
 	tap   *tap
 	index int // in the ledger
 	ended sync.Once
+
+	confirmations *confirmations // nil: nobody wants to know
 
 	// Owned by whoever writes: the handshake, then the connection's writer.
 	scan  scanner
@@ -87,6 +94,9 @@ func (c *tappedConn) Write(p []byte) (int, error) {
 	c.found = c.scan.feed(c.found[:0], p[:n])
 	top := c.tap.ledger.take(c.index, c.found, c.scan.garbled-garbled)
 	c.tap.ledger.unasked(c.index, c.scan.unasked)
+	if c.confirmations != nil {
+		c.tap.ledger.confirm(c.confirmations.wrote(c.found, c.scan.pings))
+	}
 	if !c.empty && top >= c.upTo {
 		c.empty = true
 		c.tap.timeline.emptied(time.Now())
@@ -97,9 +107,12 @@ func (c *tappedConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Read notes the end of the connection.
+// Read notes what the server confirms, and the end of the connection.
 func (c *tappedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if c.confirmations != nil {
+		c.tap.ledger.confirm(c.confirmations.read(p[:n]))
+	}
 	if err != nil {
 		c.end()
 	}

@@ -92,5 +92,14 @@ func (p *Process) Kill() {
 	})
 }
 
+// Wait waits until the child has ended by itself and returns its exit status.
+func (p *Process) Wait() int {
+	p.once.Do(func() {
+		_ = p.cmd.Wait() // the status is what says how it ended
+		_ = p.stdin.Close()
+	})
+	return p.cmd.ProcessState.ExitCode()
+}
+
 // Pid is the process's id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }

@@ -3,6 +3,10 @@ package testserver
 import (
 	"errors"
 	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -43,21 +47,60 @@ type Process struct {
 	proc *child.Process
 }
 
-// RunProcess starts a server in a process of its own for a test, and kills it when
-// the test ends. The text is its configuration; see [Config.Text].
+// NewProcess starts a server in a process of its own and returns when clients can
+// connect. The text is its configuration; see [Config.Text]. Call Close when done
+// with it.
+func NewProcess(text string) (*Process, error) {
+	s, err := prepare(Config{Text: "debug: false\n" + text}) // with a text there is a file
+	if err != nil {
+		return nil, err
+	}
+	p := &Process{s: s}
+	if err := p.Start(); err != nil {
+		_ = s.Close() // the first error is the one that matters
+		return nil, err
+	}
+	return p, nil
+}
+
+// RunProcess is NewProcess for a test. The process is killed when the test ends.
 func RunProcess(t TB, text string) *Process {
 	t.Helper()
-	s, err := prepare(Config{Text: "debug: false\n" + text}) // with a text there is a file
+	p, err := NewProcess(text)
 	if err != nil {
 		t.Fatalf("%v", err)
 		return nil
 	}
-	p := &Process{s: s}
 	closeWith(t, p)
-	if err := p.Start(); err != nil {
-		t.Fatalf("%v", err)
-	}
 	return p
+}
+
+// RunProcesses starts a cluster of n servers, each in a process of its own, for a test,
+// and kills them when it ends. A server that comes back joins the others by itself.
+func RunProcesses(t TB, n int) []*Process {
+	t.Helper()
+	var routes ports
+	defer routes.release() // the servers hold them by then
+	addrs := make([]string, n)
+	for i := range addrs {
+		port := server.RANDOM_PORT
+		if err := routes.take(loopback, &port); err != nil {
+			t.Fatalf("testserver: %v", err)
+			return nil
+		}
+		addrs[i] = net.JoinHostPort(loopback, strconv.Itoa(port))
+	}
+	routes.makeWay()
+	all := make([]*Process, n)
+	for i, addr := range addrs {
+		var others []string
+		for _, other := range slices.Concat(addrs[:i], addrs[i+1:]) {
+			others = append(others, "nats-route://"+other)
+		}
+		all[i] = RunProcess(t, fmt.Sprintf("server_name: p%d\ncluster { name: %s, listen: %q, routes: [%s] }",
+			i, ClusterName, addr, strings.Join(others, ", ")))
+	}
+	return all
 }
 
 // Start starts a killed server again, with the same port, configuration and

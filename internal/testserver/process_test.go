@@ -1,7 +1,9 @@
 package testserver
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -24,4 +26,32 @@ func TestProcessIsKilledAndComesBack(t *testing.T) {
 	require.NoError(t, p.Start())
 	require.NotEqual(t, first, p.Pid())
 	require.Contains(t, connectRaw(t, p.Addr()).request("s.a", "hello"), `"seq":2`)
+}
+
+// Processes of a cluster carry messages for each other, and one that was killed joins
+// again.
+func TestProcessesAreACluster(t *testing.T) {
+	t.Parallel()
+	all := RunProcesses(t, 2)
+	carries := func() {
+		for deadline := time.Now().Add(patience); ; {
+			sub := connectRaw(t, all[0].Addr())
+			sub.send("SUB a 1\r\nPING\r\n")
+			sub.expect("PONG")
+			pub := connectRaw(t, all[1].Addr())
+			pub.send("PUB a 2\r\nhi\r\nPING\r\n")
+			pub.expect("PONG")
+			require.NoError(t, sub.conn.SetReadDeadline(time.Now().Add(10*tick)))
+			line, err := sub.r.ReadString('\n')
+			require.NoError(t, errors.Join(sub.conn.Close(), pub.conn.Close()))
+			if err == nil && line == "MSG a 1 2\r\n" {
+				return
+			}
+			require.True(t, time.Now().Before(deadline), "nothing is carried")
+		}
+	}
+	carries()
+	all[1].Kill()
+	require.NoError(t, all[1].Start())
+	carries()
 }

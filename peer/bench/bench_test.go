@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/xml"
 	"io"
 	"os"
 	"regexp"
@@ -28,9 +29,11 @@ func TestEveryScenarioRunsWithEveryClient(t *testing.T) {
 	rows, err := compare(regexp.MustCompile(""), 1, 0.001, measureHere, io.Discard)
 	require.NoError(t, err)
 	require.Len(t, rows, len(scenarios))
-	text := document(rows, 1)
+	text, picture := document(rows, 1), chart(rows)
+	require.NoError(t, xml.Unmarshal([]byte(picture), new(struct{})))
 	for _, s := range scenarios {
 		assert.Contains(t, text, "| "+s.name+" |")
+		assert.Equal(t, !s.idle, strings.Contains(picture, ">"+s.name+"</text>"), s.name)
 		for _, r := range rows {
 			for _, who := range r.who {
 				require.Len(t, r.samples[who], 1, "%s, %s", r.name, who)

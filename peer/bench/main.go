@@ -1,7 +1,7 @@
 // Command bench compares this client with the incumbent and with the floor: the
 // same bytes through the same socket with no client at all.
 //
-//	go run ./bench                    all of it; the table goes to BENCHMARKS.md too
+//	go run ./bench                    all of it; table and chart go to files too
 //	go run ./bench -only publish      scenarios whose names match, printed only
 //	go run ./bench -rounds 9 -scale 2
 //
@@ -53,6 +53,7 @@ func runBench() error {
 	scale := flag.Float64("scale", 1, "factor of the number of operations")
 	profiles := flag.String("profiles", "", "directory for a processor profile of each scenario and client (of the last round)")
 	out := flag.String("out", "../BENCHMARKS.md", "file for the table")
+	svg := flag.String("svg", "../docs/benchmarks.svg", "file for the chart")
 	flag.Parse()
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
@@ -68,6 +69,9 @@ func runBench() error {
 	fmt.Print(table(rows))
 	if *only != "" {
 		return nil
+	}
+	if err := os.WriteFile(*svg, []byte(chart(rows)), 0o644); err != nil {
+		return err
 	}
 	return os.WriteFile(*out, []byte(document(rows, *rounds)), 0o644)
 }

@@ -8,13 +8,13 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/natsring/nats.go"
 
 	incumbentclient "github.com/natsring/nats.go/peer/bench/incumbent"
 	oursclient "github.com/natsring/nats.go/peer/bench/ours"
+	"github.com/natsring/nats.go/peer/internal/machine"
 )
 
 // sample is what one run of a scenario cost, for each operation.
@@ -78,7 +78,7 @@ func (s *scenario) measure(e env, n int) (sample, error) {
 		return sample{}, err
 	}
 	err = run()
-	wall, cpu := time.Since(before.at), cpuTime()-before.cpu
+	wall, cpu := time.Since(before.at), machine.CPUTime()-before.cpu
 	stop()
 	if err != nil {
 		return sample{}, err
@@ -88,7 +88,7 @@ func (s *scenario) measure(e env, n int) (sample, error) {
 	if k := len(*e.took); k > 0 {
 		got.P50 = float64((*e.took)[k/2])
 	}
-	after := mem(s.idle)
+	after := machine.Memory(s.idle)
 	got.Allocs = per(float64(after.Mallocs) - float64(before.mem.Mallocs))
 	if s.idle {
 		used := func(m runtime.MemStats) float64 { return float64(m.HeapAlloc + m.StackInuse) }
@@ -127,26 +127,7 @@ type state struct {
 }
 
 func look() state {
-	s := state{mem: mem(true), goroutines: runtime.NumGoroutine()}
-	s.cpu, s.at = cpuTime(), time.Now()
+	s := state{mem: machine.Memory(true), goroutines: runtime.NumGoroutine()}
+	s.cpu, s.at = machine.CPUTime(), time.Now()
 	return s
-}
-
-// mem counts the memory in use, after a collection if that is asked for.
-func mem(collect bool) (m runtime.MemStats) {
-	if collect {
-		runtime.GC()
-		runtime.GC() // pools keep their things over one
-	}
-	runtime.ReadMemStats(&m)
-	return m
-}
-
-// cpuTime is the processor time of this process so far.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/natsring/nats.go/peer/internal/machine"
 )
 
 // row is a scenario with what was measured.
@@ -146,46 +145,9 @@ system, of the measured process. For requests the time is the median of single r
 figures move with the machine and with what else it does (at the end its load average was %s, of which this program alone
 makes about 2); the ratios are what the goals are about.
 
-%s`, time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), processor(), runtime.GOOS,
-		runtime.GOARCH, version("github.com/nats-io/nats.go"), version("github.com/nats-io/nats-server/v2"), rounds,
-		load(), table(rows))
-}
+![ratios](docs/benchmarks.svg)
 
-// load is the machine's load average over a minute, where the system tells.
-func load() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	one, _, _ := strings.Cut(string(b), " ")
-	return one
-}
-
-// version of a module that this program is built with.
-func version(path string) string {
-	build, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, m := range build.Deps {
-		if m.Path == path {
-			return m.Version
-		}
-	}
-	return "unknown"
-}
-
-// processor is the model's name, where the system tells.
-func processor() string {
-	f, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if key, name, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(name)
-		}
-	}
-	return "unknown"
+%s`, time.Now().UTC().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), machine.Processor(), runtime.GOOS,
+		runtime.GOARCH, machine.Version("github.com/nats-io/nats.go"), machine.Version("github.com/nats-io/nats-server/v2"), rounds,
+		machine.Load(), table(rows))
 }

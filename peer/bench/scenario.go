@@ -10,6 +10,7 @@ import (
 type client interface {
 	Close()
 	Publish(subjects []string, data []byte, n int) error
+	PublishMixed(subjects []string, payloads [][]byte, n int) error
 	PublishFrom(goroutines int, subjects []string, data []byte, n int) error
 	PublishHeader(subject string, data []byte, n int) error
 	Async(subject string, copies, block int, more func()) (func(n int) error, error)
@@ -78,6 +79,8 @@ var scenarios = []scenario{
 		})},
 	{name: "publish 128 B, 1,000 subjects", who: clients, n: 2_000_000, allocs: anyAllocs,
 		prepare: publisher(func(c client, n int) error { return c.Publish(manySubjects(), make([]byte, 128), n) })},
+	{name: "publish 16 B to 2 KB mixed, 1,000 subjects", who: clients, n: 1_000_000, allocs: anyAllocs,
+		prepare: publisher(func(c client, n int) error { return c.PublishMixed(manySubjects(), mixedPayloads(), n) })},
 	{name: "publish 128 B, one header", who: clients, n: 1_000_000, allocs: anyAllocs,
 		prepare: publisher(func(c client, n int) error { return c.PublishHeader(subject, make([]byte, 128), n) })},
 	{name: "publish 128 B, AtLeastOnce", who: []string{reliable, incumbent}, n: 2_000_000, allocs: anyAllocs,
@@ -88,6 +91,10 @@ var scenarios = []scenario{
 	subscribe("subscribe sync 128 B (NextMsg)", "sync", 1, 128, 1_000_000, 0.45, 0.35),
 	subscribe("subscribe chan 128 B", "chan", 1, 128, 1_000_000, 0.55, 0.45),
 	subscribe("subscribe async 128 B, 1,000 subscriptions", "async", 1000, 128, 640_000, 0, 0),
+	{name: "end to end 128 B", who: clients, n: 400_000, real: true, allocs: anyAllocs,
+		prepare: endToEnd([]string{subject + ".0"}, [][]byte{make([]byte, 128)})},
+	{name: "end to end 16 B to 2 KB mixed, 1,000 subjects", who: clients, n: 300_000, real: true, allocs: anyAllocs,
+		prepare: endToEnd(manySubjects(), mixedPayloads())},
 	{name: "request, one at a time", who: clients, n: 5_000, real: true, goal: 0.60, stretch: 0.60,
 		wallGoal: 0.65, allocs: anyAllocs, prepare: requester(1)},
 	{name: "request, 64 in flight", who: clients, n: 100_000, real: true, goal: 0.50, stretch: 0.40,
@@ -126,6 +133,58 @@ func manySubjects() []string {
 		subjects[i] = fmt.Sprintf("bench.data.%d", i)
 	}
 	return subjects
+}
+
+// mixedPayloads have sizes as services have them: most are small.
+func mixedPayloads() (all [][]byte) {
+	for _, size := range []int{16, 128, 40, 300, 24, 1000, 64, 2000, 16, 90, 500} {
+		all = append(all, make([]byte, size))
+	}
+	return all
+}
+
+// endToEnd is from one connection through the server to another one of the same
+// client, in blocks of which a few are on their way at once.
+func endToEnd(subjects []string, payloads [][]byte) func(e env, n int) (func() error, func(), error) {
+	return func(e env, n int) (func() error, func(), error) {
+		from, err := e.connect()
+		if err != nil {
+			return nil, nil, err
+		}
+		to, err := e.connect()
+		if err != nil {
+			return nil, nil, err
+		}
+		block := max(min(blockMsgs, n/10), 1)
+		failed := make(chan error, 1)
+		more := func() {
+			if err := from.PublishMixed(subjects, payloads, block); err != nil {
+				select {
+				case failed <- err:
+				default:
+				}
+			}
+		}
+		take, err := to.Async(subject+".>", 1, block, more)
+		if err != nil {
+			return nil, nil, err
+		}
+		for range outThere {
+			more()
+		}
+		run := func() error {
+			if err := take(max(n/block, 1) * block); err != nil {
+				return err
+			}
+			select {
+			case err := <-failed:
+				return err
+			default:
+				return nil
+			}
+		}
+		return run, func() { to.Close(); from.Close() }, nil
+	}
 }
 
 func floorPublish(url string, size, n int) (func() error, func(), error) {

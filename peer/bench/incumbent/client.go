@@ -45,6 +45,16 @@ func (c *Client) Publish(subjects []string, data []byte, n int) error {
 	return c.nc.FlushTimeout(patience)
 }
 
+// PublishMixed is Publish with payloads in turn as well.
+func (c *Client) PublishMixed(subjects []string, payloads [][]byte, n int) error {
+	for i := range n {
+		if err := c.nc.Publish(subjects[i%len(subjects)], payloads[i%len(payloads)]); err != nil {
+			return err
+		}
+	}
+	return c.nc.FlushTimeout(patience)
+}
+
 // PublishFrom is Publish by several goroutines at once.
 func (c *Client) PublishFrom(goroutines int, subjects []string, data []byte, n int) error {
 	errs := make(chan error, goroutines)
