@@ -27,7 +27,7 @@ type subBarrier struct {
 // Subscriptions that end meanwhile do not wait for what they discard.
 // Synchronous and channel subscriptions do not count.
 //
-// Errors: ErrConnectionClosed; f is not run then.
+// Errors: [ErrConnectionClosed]; f is not run then.
 func (nc *Conn) Barrier(f func()) error {
 	if nc == nil {
 		return ErrInvalidConnection

@@ -4,9 +4,9 @@ import "time"
 
 // Close closes the connection for good. What was published and not sent yet is
 // still sent if there is a server, as long as it goes on taking it (within
-// Timeout); what waits for a server is given up: the UndeliveredHandler is told
-// each message, with ErrConnectionClosed. Flush, Request and NextMsg
-// calls that wait return ErrConnectionClosed. It does not wait for handlers.
+// Timeout); what waits for a server is given up: the [UndeliveredHandler] is told
+// each message, with [ErrConnectionClosed]. Flush, Request and [Subscription.NextMsg]
+// calls that wait return [ErrConnectionClosed]. It does not wait for handlers.
 // A second Close does nothing.
 func (nc *Conn) Close() {
 	if nc == nil {

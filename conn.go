@@ -9,11 +9,6 @@ import (
 	"time"
 )
 
-// Conn is a connection to a NATS system: a handle that a program keeps over all
-// the sessions with all the servers that it may have. Its methods may be called
-// from any goroutine, handlers included, and never wait for a dial, a handshake
-// or a replay.
-//
 // Goroutines: the lifecycle goroutine (run), which is the read loop while there
 // is a session and looks for the next one otherwise; the session's writer. Both
 // end with Close. Handlers run on goroutines that exist only while there is
@@ -23,14 +18,18 @@ import (
 // outbox.mu; session.mu goes before outbox.mu; requests.mu and dispatcher.mu are
 // leaves as outbox.mu is.
 // None is held across a system call, a look-up or a function of the program.
-type Conn struct {
-	// Statistics of the connection. OutMsgs and OutBytes are guarded by the
-	// outbox, Reconnects by mu; InMsgs and InBytes are atomic. Stats reads them
-	// all safely.
-	Statistics
 
-	// Opts is the copy of the options in use. Handlers in it are read under mu.
-	Opts Options
+// Conn is a connection to a NATS system: a handle that a program keeps over all
+// the sessions with all the servers that it may have. [Connect] makes one, and
+// [Conn.Close], [Conn.Drain] or [Conn.Shutdown] ends it. Its methods may be called
+// from any goroutine, handlers included, and never wait for a dial, a handshake
+// or a replay.
+type Conn struct {
+	// Statistics are to be read with Stats, which is safe at any time.
+	Statistics // OutMsgs and OutBytes are the outbox's, Reconnects is under mu, the rest atomic
+
+	// Opts is the copy of the options in use, to look at.
+	Opts Options // handlers in it are read under mu
 
 	// Made before the first goroutine starts, then never replaced.
 	out      *outbox
@@ -79,7 +78,7 @@ type Conn struct {
 // port (4222; 80 for ws, 443 for wss). An empty url means DefaultURL. Options are
 // applied in order; nil ones are skipped.
 //
-// Errors: what an Option refused, a URL that makes no sense, ErrNoServers if
+// Errors: what an Option refused, a URL that makes no sense, [ErrNoServers] if
 // nobody listens, or why the last server that was tried could not be used.
 func Connect(url string, options ...Option) (*Conn, error) {
 	o := GetDefaultOptions()

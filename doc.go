@@ -8,9 +8,26 @@
 //		return err
 //	}
 //	defer nc.Close()
-//	sub, err := nc.Subscribe("orders.*", func(m *nats.Msg) { ... })
+//	_, err = nc.Subscribe("orders.*", func(m *nats.Msg) { fmt.Println(m.Subject) })
+//	if err != nil {
+//		return err
+//	}
 //	err = nc.Publish("orders.new", data)
+//	if err != nil {
+//		return err
+//	}
 //	reply, err := nc.Request("orders.price", data, time.Second)
+//
+// # Sending and receiving
+//
+//   - [Conn.Publish] and [Conn.PublishMsg] send, [Conn.Flush] waits until the server
+//     has processed what was sent.
+//   - [Conn.Subscribe] calls a handler for each message, [Conn.SubscribeSync] keeps
+//     them for [Subscription.NextMsg] or a loop over [Subscription.Msgs],
+//     [Conn.ChanSubscribe] sends them to a channel. [Conn.QueueSubscribe] and its kin
+//     share a subject between equal processes.
+//   - [Conn.Request] and [Conn.RequestWithContext] wait for one answer, which
+//     [Msg.Respond] gives.
 //
 // # Outages
 //
@@ -19,7 +36,7 @@
 // system has not taken, is the reconnect buffer: Publish goes on and returns at
 // once, up to [ReconnectBufSize] bytes and [ReconnectBufMsgs] messages, beyond
 // which [ReconnectBufOverflow] decides; by default it returns
-// [ErrReconnectBufExceeded]. [Conn.BufferStats] shows what is held.
+// [ErrReconnectBufExceeded].
 //
 // When there is a server again the subscriptions are made again, then what was
 // buffered is sent in its order, then what is published meanwhile. A failure in
@@ -30,6 +47,18 @@
 // No call waits for a dial, a handshake or the sending of the buffer. Only where
 // a connected socket is behind by the whole buffer, or where [OverflowBlock] asks
 // for it, does Publish wait.
+//
+// What is to be buffered, and how:
+//
+//   - [ReconnectBufMaxAge], or [MaxAge] for one message: not what is too old.
+//   - [ReconnectBufFilter], or [NoBuffer] for one message: not at all.
+//   - [ReconnectReplayRate]: sent no faster than this.
+//   - [Conn.PurgeBuffer]: taken back by the program.
+//
+// In an outage each server is tried [MaxReconnects] times, 60 by default, with
+// pauses that [ReconnectWait] or [ReconnectBackoff] sets; then the connection is
+// closed. A service that is to wait for ever says -1. With [RetryOnFailedConnect]
+// the first server may be late, too.
 //
 // # What is guaranteed, and what not
 //
@@ -43,6 +72,28 @@
 // moment: [Conn.Flush] returns nil only when the server has processed everything
 // published before it.
 //
+// With [AtLeastOnce] every message is kept until the server has confirmed it, and
+// sent again after a lost connection until it has. It may arrive twice;
+// [MsgIDHeader] lets a JetStream stream store it once.
+//
+// # The end
+//
+// [Conn.Close] sends what is unsent if a server takes it. [Conn.Drain] lets handlers
+// finish first. [Conn.Shutdown] does that through an outage too, and says in a
+// [ShutdownError] what did not arrive.
+//
+// # What is going on
+//
+// [Conn.BufferStats] shows what the outbox holds and has seen, [Conn.Stats] what went
+// through, [Conn.Status] and [Conn.StatusChanged] whether there is a server. All
+// answer at once. [ReconnectBufWatermark] tells when the buffer fills up,
+// [DisconnectErrHandler], [ReconnectHandler], [ReconnectErrHandler] and
+// [ClosedHandler] of the connection's life, and the [ErrorHandler] of what no call
+// returns.
+//
+// Errors are to be matched with errors.Is; those of connection attempts name the
+// server and the step, and wrap the cause.
+//
 // # Secured connections
 //
 // [Secure], [RootCAs], [ClientCert], [ClientTLSConfig] and URLs with the scheme
@@ -55,5 +106,6 @@
 //
 // Message handlers run one message at a time for each subscription, the handlers
 // for events of the connection one at a time for each connection. No lock is held
-// meanwhile: they may call everything, Close included.
+// meanwhile: they may call everything, Close included. Only Shutdown waits for
+// message handlers, and is not for one to call.
 package nats

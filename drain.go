@@ -44,14 +44,14 @@ const (
 )
 
 // Drain closes the connection in order and returns at once: subscriptions take
-// nothing new and end once what they have was handled, within DrainTimeout; then
+// nothing new and end once what they have was handled, within [DrainTimeout]; then
 // Publish is refused, what was published is flushed, within 5 s, and the
-// connection is closed. ClosedHandler tells that it is done. Meanwhile Subscribe
-// and Unsubscribe return ErrConnectionDraining. A subscription that is not ready
-// in time leaves ErrDrainTimeout as the last error. If the server is lost
+// connection is closed. [ClosedHandler] tells that it is done. Meanwhile Subscribe
+// and Unsubscribe return [ErrConnectionDraining]. A subscription that is not ready
+// in time leaves [ErrDrainTimeout] as the last error. If the server is lost
 // meanwhile the connection is closed.
 //
-// Errors: ErrConnectionClosed; ErrConnectionReconnecting without a server: then
+// Errors: [ErrConnectionClosed]; [ErrConnectionReconnecting] without a server: then
 // the connection was closed as Close does it. A second Drain is no error.
 func (nc *Conn) Drain() error {
 	if nc == nil {
@@ -219,10 +219,10 @@ func (nc *Conn) IsDraining() bool {
 
 // Drain ends the subscription in order and returns at once: the server sends
 // nothing more for it, and it ends once what it has was handed over; a synchronous
-// subscription is to be read with NextMsg until that returns ErrBadSubscription.
+// subscription is to be read with [Subscription.NextMsg] until that returns [ErrBadSubscription].
 // What a channel has got stays in it.
 //
-// Errors: ErrConnectionClosed. On a subscription that is draining or has ended it
+// Errors: [ErrConnectionClosed]. On a subscription that is draining or has ended it
 // does nothing.
 func (s *Subscription) Drain() error {
 	if s == nil {

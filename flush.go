@@ -201,7 +201,7 @@ func (p *pings) keepAlive(maxOut int) (stale bool) {
 }
 
 // Flush waits until the server has processed everything that was published on
-// this connection before the call, for at most 10 seconds. See FlushTimeout.
+// this connection before the call, for at most 10 seconds. See [Conn.FlushTimeout].
 func (nc *Conn) Flush() error { return nc.FlushTimeout(defaultFlushTimeout) }
 
 // defaultFlushTimeout is how long Flush waits.
@@ -211,11 +211,11 @@ const defaultFlushTimeout = 10 * time.Second
 // the server's PONG. Without a server it waits for the reconnect, the sending
 // of what is buffered and the PONG. nil means that the server has processed
 // everything that was still in the process when the call began; what a connection
-// lost before it had left in doubt is in BufferStats.
+// lost before it had left in doubt is in [BufferStats].
 //
-// Errors: ErrBadTimeout if timeout is not positive, ErrTimeout if it passes,
-// ErrConnectionClosed if the connection is closed, or is lost so that it cannot
-// be known whether the server has everything, ErrMsgsGivenUp if something of it
+// Errors: [ErrBadTimeout] if timeout is not positive, [ErrTimeout] if it passes,
+// [ErrConnectionClosed] if the connection is closed, or is lost so that it cannot
+// be known whether the server has everything, [ErrMsgsGivenUp] if something of it
 // was given up or purged meanwhile.
 func (nc *Conn) FlushTimeout(timeout time.Duration) error {
 	if nc == nil {
@@ -233,8 +233,8 @@ func (nc *Conn) FlushTimeout(timeout time.Duration) error {
 	return err
 }
 
-// FlushWithContext is FlushTimeout with the deadline of a context. The context
-// must have one (ErrNoDeadlineContext); when it ends the error is ctx.Err().
+// FlushWithContext is [Conn.FlushTimeout] with the deadline of a context. The context
+// must have one ([ErrNoDeadlineContext]); when it ends the error is ctx.Err().
 func (nc *Conn) FlushWithContext(ctx context.Context) error {
 	if nc == nil {
 		return ErrInvalidConnection
@@ -268,7 +268,7 @@ func (nc *Conn) flush(ctx context.Context) error {
 // Buffered returns how many bytes of published messages, protocol lines
 // included, have not been handed to the operating system: what the writer has
 // not sent yet or, without a server, what the reconnect buffer holds. On a
-// closed connection it returns -1 and ErrConnectionClosed.
+// closed connection it returns -1 and [ErrConnectionClosed].
 func (nc *Conn) Buffered() (int, error) {
 	if nc == nil || nc.IsClosed() {
 		return -1, ErrConnectionClosed

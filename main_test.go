@@ -13,7 +13,24 @@ import (
 )
 
 // TestMain fails the package if a goroutine outlives the tests.
-func TestMain(m *testing.M) { leaktest.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.VerifyTestMain(allTests{m}) }
+
+// allTests are the tests with what comes behind the last of them.
+type allTests struct{ m *testing.M }
+
+func (a allTests) Run() int {
+	code := a.m.Run()
+	for _, f := range afterTests {
+		f()
+	}
+	return code
+}
+
+var afterTests []func()
+
+// AfterTests makes f be called behind the last test: examples have no cleanup of their
+// own.
+func AfterTests(f func()) { afterTests = append(afterTests, f) }
 
 // patience is how long a test waits for what must happen. It is long because a
 // loaded machine is slow, and costs nothing where all is well.

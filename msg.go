@@ -67,7 +67,7 @@ func (m *Msg) Equal(other *Msg) bool {
 }
 
 // Respond publishes data to the message's reply subject. It returns
-// ErrMsgNotBound for a message that was not received, ErrMsgNoReply for one
+// [ErrMsgNotBound] for a message that was not received, [ErrMsgNoReply] for one
 // without a reply subject, and otherwise what Publish returns.
 func (m *Msg) Respond(data []byte) error {
 	nc, err := m.responder()

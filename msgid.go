@@ -16,7 +16,7 @@ const MsgIdHdr = "Nats-Msg-Id"
 // requests and replies included: an id that no other message of any process has,
 // and that stays the same when the message is sent again. Within the duplicate
 // window of a stream (2 minutes unless it is configured) JetStream then stores it
-// once, which makes AtLeastOnce exactly once for streams. Default: off. The server
+// once, which makes [AtLeastOnce] exactly once for streams. Default: off. The server
 // must support headers; each message is some 60 bytes longer.
 func MsgIDHeader() Option { return set(func(o *Options) { o.MsgIDHeader = true }) }
 

@@ -75,7 +75,7 @@ type contextDialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Options are all the settings of a connection. Start from GetDefaultOptions: a
+// Options are all the settings of a connection. Start from [GetDefaultOptions]: a
 // literal lacks the defaults that are not zero. A connection works on a copy;
 // the meaning of zero is that of the option function of the same name.
 type Options struct {
@@ -318,13 +318,13 @@ func MaxReconnects(max int) Option { return set(func(o *Options) { o.MaxReconnec
 // ReconnectWait sets the pause after all servers were tried once; default 2 s.
 func ReconnectWait(t time.Duration) Option { return set(func(o *Options) { o.ReconnectWait = t }) }
 
-// ReconnectJitter sets the most that is added to ReconnectWait at random, so
+// ReconnectJitter sets the most that is added to [ReconnectWait] at random, so
 // that many clients do not come back at once; defaults 100 ms, and 1 s with TLS.
 func ReconnectJitter(jitter, jitterForTLS time.Duration) Option {
 	return set(func(o *Options) { o.ReconnectJitter, o.ReconnectJitterTLS = jitter, jitterForTLS })
 }
 
-// CustomReconnectDelay computes the pause instead of ReconnectWait and its
+// CustomReconnectDelay computes the pause instead of [ReconnectWait] and its
 // jitter. The handler runs on the goroutine that reconnects.
 func CustomReconnectDelay(cb ReconnectDelayHandler) Option {
 	return set(func(o *Options) { o.CustomReconnectDelayCB = cb })
@@ -344,7 +344,7 @@ func FlusherTimeout(t time.Duration) Option { return set(func(o *Options) { o.Fl
 func PingInterval(t time.Duration) Option { return set(func(o *Options) { o.PingInterval = t }) }
 
 // MaxPingsOutstanding sets how many keep-alive PINGs may be unanswered before
-// the connection counts as lost (ErrStaleConnection); default 2.
+// the connection counts as lost ([ErrStaleConnection]); default 2.
 func MaxPingsOutstanding(max int) Option { return set(func(o *Options) { o.MaxPingsOut = max }) }
 
 // SyncQueueLen bounds the queue of synchronous subscriptions; default 65,536
@@ -391,14 +391,14 @@ func SetCustomDialer(dialer CustomDialer) Option {
 }
 
 // RetryOnFailedConnect makes Connect succeed without a server: the connection
-// starts in an outage, publishes are buffered, ConnectHandler is called when
+// starts in an outage, publishes are buffered, [ConnectHandler] is called when
 // the first server is there.
 func RetryOnFailedConnect(retry bool) Option {
 	return set(func(o *Options) { o.RetryOnFailedConnect = retry })
 }
 
 // NoCallbacksAfterClientClose keeps a Close by the program from calling handlers,
-// the UndeliveredHandler excepted.
+// the [UndeliveredHandler] excepted.
 func NoCallbacksAfterClientClose() Option {
 	return set(func(o *Options) { o.NoCallbacksAfterClientClose = true })
 }
@@ -448,7 +448,7 @@ func DisconnectErrHandler(cb ConnErrHandler) Option {
 	return set(func(o *Options) { o.DisconnectedErrCB = cb })
 }
 
-// DisconnectHandler is DisconnectErrHandler without the cause.
+// DisconnectHandler is [DisconnectErrHandler] without the cause.
 func DisconnectHandler(cb ConnHandler) Option {
 	return set(func(o *Options) { o.DisconnectedCB = cb })
 }
@@ -469,5 +469,5 @@ func DiscoveredServersHandler(cb ConnHandler) Option {
 // ErrorHandler is called for errors that no call returns: slow consumers,
 // permission violations, refused credentials while reconnecting, failed writes.
 // While 1,024 of them wait for a slow handler, further ones are not told;
-// LastError has the last.
+// [Conn.LastError] has the last.
 func ErrorHandler(cb ErrHandler) Option { return set(func(o *Options) { o.AsyncErrorCB = cb }) }

@@ -11,10 +11,10 @@ import (
 // the network is not waited for. Without a server the message is buffered, and
 // sent in its turn once there is one.
 //
-// Errors: ErrBadSubject, ErrMaxPayload, ErrReconnectBufExceeded without a
-// server when the buffer is full (or off), ErrConnectionClosed,
-// ErrConnectionDraining once a draining connection has begun its last flush,
-// ErrInvalidConnection. With an error the message was not taken. data may be
+// Errors: [ErrBadSubject], [ErrMaxPayload], [ErrReconnectBufExceeded] without a
+// server when the buffer is full (or off), [ErrConnectionClosed],
+// [ErrConnectionDraining] once a draining connection has begun its last flush,
+// [ErrInvalidConnection]. With an error the message was not taken. data may be
 // reused at once.
 func (nc *Conn) Publish(subject string, data []byte) error {
 	if nc != nil && nc.ids == nil && nc.out.quick(subject, data, !nc.Opts.SkipSubjectValidation) {
@@ -24,7 +24,7 @@ func (nc *Conn) Publish(subject string, data []byte) error {
 }
 
 // PublishRequest is Publish with a reply subject, on which the program expects
-// answers. An empty reply is ErrBadSubject.
+// answers. An empty reply is [ErrBadSubject].
 func (nc *Conn) PublishRequest(subject, reply string, data []byte) error {
 	if nc == nil {
 		return ErrInvalidConnection
@@ -37,10 +37,10 @@ func (nc *Conn) PublishRequest(subject, reply string, data []byte) error {
 
 // PublishMsg is Publish for a message with its Reply and Header.
 //
-// More errors: ErrInvalidMsg for nil, ErrBadHeaderMsg for a header key that is
-// no token, ErrHeadersNotSupported if the server takes no headers. Before the
-// first server (RetryOnFailedConnect) headers are taken and checked later: see
-// UndeliveredHandler.
+// More errors: [ErrInvalidMsg] for nil, [ErrBadHeaderMsg] for a header key that is
+// no token, [ErrHeadersNotSupported] if the server takes no headers. Before the
+// first server ([RetryOnFailedConnect]) headers are taken and checked later: see
+// [UndeliveredHandler].
 func (nc *Conn) PublishMsg(m *Msg) error {
 	if m == nil {
 		return ErrInvalidMsg
@@ -93,17 +93,17 @@ func (nc *Conn) badSubject(s string) bool {
 // PublishOpt changes what one publish does.
 type PublishOpt func(*handling)
 
-// NoBuffer makes a publish fail with ErrDisconnected instead of being buffered
+// NoBuffer makes a publish fail with [ErrDisconnected] instead of being buffered
 // while there is no server.
 func NoBuffer() PublishOpt { return func(h *handling) { h.noBuffer = true } }
 
-// MaxAge gives a message up, with ErrExpired, if it is buffered longer than d; it
-// wins over a longer ReconnectBufMaxAge. 0 or less: no limit of its own.
+// MaxAge gives a message up, with [ErrExpired], if it is buffered longer than d; it
+// wins over a longer [ReconnectBufMaxAge]. 0 or less: no limit of its own.
 func MaxAge(d time.Duration) PublishOpt { return func(h *handling) { h.maxAge = d } }
 
 // PublishWithContext is Publish where a wait, for a socket that is behind or for
 // room under OverflowBlock, ends with the context; the error is then ctx.Err()
-// and the message was not taken. A nil context is ErrInvalidContext.
+// and the message was not taken. A nil context is [ErrInvalidContext].
 func (nc *Conn) PublishWithContext(ctx context.Context, subject string, data []byte) error {
 	if ctx == nil {
 		return ErrInvalidContext
@@ -114,8 +114,9 @@ func (nc *Conn) PublishWithContext(ctx context.Context, subject string, data []b
 	return nc.publish(subject, "", nil, data, &handling{ctx: ctx})
 }
 
-// PublishMsgWithContext is PublishMsg with the context of PublishWithContext, and
-// with options for this one message.
+// PublishMsgWithContext is [Conn.PublishMsg] with the context of
+// [Conn.PublishWithContext], and with options for this one message: [NoBuffer],
+// [MaxAge].
 func (nc *Conn) PublishMsgWithContext(ctx context.Context, m *Msg, opts ...PublishOpt) error {
 	if m == nil {
 		return ErrInvalidMsg

@@ -202,15 +202,15 @@ func appendUnsub(b []byte, sid int64, max uint64) []byte {
 // wildcards ("*" for a token, ">" for the rest). Each subscription has its own
 // goroutine while it has messages; the order of its messages is kept.
 //
-// Errors: ErrBadSubject, ErrBadSubscription for a nil handler,
-// ErrConnectionClosed, ErrConnectionDraining, ErrInvalidConnection. What the server says against the
-// subscription comes later, to the ErrorHandler.
+// Errors: [ErrBadSubject], [ErrBadSubscription] for a nil handler,
+// [ErrConnectionClosed], [ErrConnectionDraining], [ErrInvalidConnection]. What the
+// server says against the subscription comes later, to the [ErrorHandler].
 func (nc *Conn) Subscribe(subject string, handler MsgHandler) (*Subscription, error) {
 	return nc.QueueSubscribe(subject, "", handler)
 }
 
 // QueueSubscribe is Subscribe as a member of a queue group: each message goes to
-// one member of the group. ErrBadQueueName: the name has white space.
+// one member of the group. [ErrBadQueueName]: the name has white space.
 func (nc *Conn) QueueSubscribe(subject, queue string, handler MsgHandler) (*Subscription, error) {
 	if nc == nil {
 		return nil, ErrInvalidConnection
@@ -221,7 +221,7 @@ func (nc *Conn) QueueSubscribe(subject, queue string, handler MsgHandler) (*Subs
 	})
 }
 
-// SubscribeSync subscribes to subject; messages wait for NextMsg. Errors are
+// SubscribeSync subscribes to subject; messages wait for [Subscription.NextMsg]. Errors are
 // those of Subscribe.
 func (nc *Conn) SubscribeSync(subject string) (*Subscription, error) {
 	return nc.QueueSubscribeSync(subject, "")
@@ -239,8 +239,8 @@ func (nc *Conn) QueueSubscribeSync(subject, queue string) (*Subscription, error)
 }
 
 // ChanSubscribe sends the messages on subject to ch. A message for which ch has
-// no room is dropped and reported as ErrSlowConsumer; ch is never closed by the
-// library. A nil channel is ErrBadSubscription.
+// no room is dropped and reported as [ErrSlowConsumer]; ch is never closed by the
+// library. A nil channel is [ErrBadSubscription].
 func (nc *Conn) ChanSubscribe(subject string, ch chan *Msg) (*Subscription, error) {
 	return nc.ChanQueueSubscribe(subject, "", ch)
 }

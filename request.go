@@ -25,7 +25,7 @@ const (
 // NewInbox returns a subject that nobody else uses, for replies.
 func NewInbox() string { return InboxPrefix + nuid.Next() }
 
-// NewInbox is the function NewInbox with the prefix of CustomInboxPrefix.
+// NewInbox is the function NewInbox with the prefix of [CustomInboxPrefix].
 func (nc *Conn) NewInbox() string {
 	base := nc.Opts.InboxPrefix
 	if base == "" {
@@ -199,8 +199,8 @@ func (r *requests) close() {
 
 // Request publishes data to subject and waits for the first reply.
 //
-// Errors: those of Publish; ErrNoResponders if nobody listens on subject;
-// ErrTimeout; ErrConnectionClosed. A server that is lost meanwhile does not end
+// Errors: those of Publish; [ErrNoResponders] if nobody listens on subject;
+// [ErrTimeout]; [ErrConnectionClosed]. A server that is lost meanwhile does not end
 // the wait: without a server the request is buffered like any publish, and a
 // reply may come once there is one again. A request that is still unsent when
 // the wait ends is not sent any more.
@@ -209,7 +209,7 @@ func (nc *Conn) Request(subject string, data []byte, timeout time.Duration) (*Ms
 }
 
 // RequestMsg is Request for a message with its Header; its Reply is not used.
-// More errors: ErrInvalidMsg for nil, ErrBadHeaderMsg.
+// More errors: [ErrInvalidMsg] for nil, [ErrBadHeaderMsg].
 func (nc *Conn) RequestMsg(m *Msg, timeout time.Duration) (*Msg, error) {
 	if m == nil {
 		return nil, ErrInvalidMsg
@@ -235,7 +235,7 @@ func (nc *Conn) requestFor(timeout time.Duration, subject string, hdr, data []by
 }
 
 // RequestWithContext is Request that waits until the context ends; the error is
-// then ctx.Err(). A nil context is ErrInvalidContext.
+// then ctx.Err(). A nil context is [ErrInvalidContext].
 func (nc *Conn) RequestWithContext(ctx context.Context, subject string, data []byte) (*Msg, error) {
 	return nc.requestCtx(ctx, subject, nil, data)
 }

@@ -36,11 +36,11 @@ func (e *ShutdownError) Unwrap() error { return e.Err }
 // nothing new and end once what they have was handled, then Publish is refused,
 // and what was published is sent until the server has confirmed all of it. Other
 // than Drain it goes on through outages: it waits for a server to come back, as
-// long as the context allows and MaxReconnects lets the client look for one.
+// long as the context allows and [MaxReconnects] lets the client look for one.
 //
 // nil means that the server has processed every message that was accepted before
-// and not in doubt or given up already. Else it is ErrConnectionClosed if there is
-// nothing to shut down, ErrInvalidContext, or a *ShutdownError with the messages
+// and not in doubt or given up already. Else it is [ErrConnectionClosed] if there is
+// nothing to shut down, [ErrInvalidContext], or a *ShutdownError with the messages
 // that were not sent; the connection is closed then too. A drain or shutdown under
 // way is joined.
 //

@@ -125,7 +125,7 @@ func (nc *Conn) TLSRequired() bool {
 }
 
 // RTT returns how long the server takes to answer a PING, with the errors of
-// Flush, or ErrDisconnected while there is no server.
+// Flush, or [ErrDisconnected] while there is no server.
 func (nc *Conn) RTT() (time.Duration, error) {
 	switch nc.Status() {
 	case CLOSED:

@@ -162,7 +162,7 @@ func (nc *Conn) IsConnected() bool {
 // the given states, or to CONNECTED, RECONNECTING, DISCONNECTED and CLOSED when
 // none is given. The channel holds 10 events; an event that finds it full is
 // dropped, the connection never waits. It stays open when the connection
-// closes; RemoveStatusListener closes it.
+// closes; [Conn.RemoveStatusListener] closes it.
 func (nc *Conn) StatusChanged(statuses ...Status) chan Status {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()

@@ -111,11 +111,11 @@ func (s *Subscription) IsValid() bool {
 // NextMsg returns the next message of a synchronous subscription and waits for
 // one if there is none, up to timeout; 0 or less takes only what is queued.
 //
-// Errors: ErrTimeout; ErrBadSubscription once the subscription has ended, or
-// ErrMaxMessages if that was by AutoUnsubscribe; ErrConnectionClosed;
-// ErrSyncSubRequired on a subscription with a handler; ErrSlowConsumer once
-// after messages were dropped; ErrNoResponders for the server's answer that
-// nobody listens; with PermissionErrOnSubscribe the server's refusal.
+// Errors: [ErrTimeout]; [ErrBadSubscription] once the subscription has ended, or
+// [ErrMaxMessages] if that was by [Subscription.AutoUnsubscribe]; [ErrConnectionClosed];
+// [ErrSyncSubRequired] on a subscription with a handler; [ErrSlowConsumer] once
+// after messages were dropped; [ErrNoResponders] for the server's answer that
+// nobody listens; with [PermissionErrOnSubscribe] the server's refusal.
 func (s *Subscription) NextMsg(timeout time.Duration) (*Msg, error) {
 	if s == nil {
 		return nil, ErrBadSubscription
@@ -135,9 +135,9 @@ func (s *Subscription) NextMsg(timeout time.Duration) (*Msg, error) {
 	return s.checkNext(m, err)
 }
 
-// NextMsgWithContext is NextMsg that waits until the context ends and then
+// NextMsgWithContext is [Subscription.NextMsg] that waits until the context ends and then
 // returns ctx.Err(), also if messages are queued. A nil context is
-// ErrInvalidContext.
+// [ErrInvalidContext].
 func (s *Subscription) NextMsgWithContext(ctx context.Context) (*Msg, error) {
 	if ctx == nil {
 		return nil, ErrInvalidContext
@@ -219,8 +219,8 @@ func (s *Subscription) waitNext(done <-chan struct{}, timeout <-chan time.Time) 
 // Unsubscribe ends the subscription at once. Queued messages are discarded; a
 // handler that is running finishes.
 //
-// Errors: ErrConnectionClosed, ErrBadSubscription if it has ended already,
-// ErrConnectionDraining while the connection drains.
+// Errors: [ErrConnectionClosed], [ErrBadSubscription] if it has ended already,
+// [ErrConnectionDraining] while the connection drains.
 func (s *Subscription) Unsubscribe() error {
 	if s == nil {
 		return ErrBadSubscription
@@ -232,7 +232,7 @@ func (s *Subscription) Unsubscribe() error {
 // delivered; with max of 0 or less, or if as many were delivered already, it
 // ends now. A later call replaces the number.
 //
-// Errors: ErrBadSubscription if it has ended, ErrConnectionClosed.
+// Errors: [ErrBadSubscription] if it has ended, [ErrConnectionClosed].
 func (s *Subscription) AutoUnsubscribe(max int) error {
 	if s == nil {
 		return ErrBadSubscription
@@ -241,12 +241,12 @@ func (s *Subscription) AutoUnsubscribe(max int) error {
 }
 
 // SetPendingLimits sets how many messages and how many bytes of data may wait
-// for the handler or for NextMsg. Negative means no limit. What is queued
+// for the handler or for [Subscription.NextMsg]. Negative means no limit. What is queued
 // already stays. Beyond the limit new messages are dropped and the connection's
-// ErrorHandler is told ErrSlowConsumer.
+// [ErrorHandler] is told [ErrSlowConsumer].
 //
-// Errors: ErrInvalidArg if either is 0, ErrBadSubscription if it has ended,
-// ErrTypeSubscription for a channel, whose capacity is its limit.
+// Errors: [ErrInvalidArg] if either is 0, [ErrBadSubscription] if it has ended,
+// [ErrTypeSubscription] for a channel, whose capacity is its limit.
 func (s *Subscription) SetPendingLimits(msgLimit, bytesLimit int) error {
 	return s.inspect(func() error {
 		if msgLimit == 0 || bytesLimit == 0 {
@@ -264,7 +264,7 @@ func (s *Subscription) PendingLimits() (msgs, bytes int, err error) {
 
 // Pending returns how many messages wait, and the bytes of their data. The
 // message that a handler is working on counts. With an error, both are -1:
-// ErrBadSubscription if it has ended, ErrTypeSubscription for a channel.
+// [ErrBadSubscription] if it has ended, [ErrTypeSubscription] for a channel.
 func (s *Subscription) Pending() (msgs, bytes int, err error) {
 	return s.pair(func() (int, int) { return s.pendingMsgs, s.pendingBytes })
 }
@@ -289,8 +289,8 @@ func (s *Subscription) QueuedMsgs() (int, error) {
 }
 
 // Delivered returns how many messages were handed over: to the handler, by
-// NextMsg, or to the channel. On a subscription that has ended it is -1 and
-// ErrBadSubscription.
+// [Subscription.NextMsg], or to the channel. On a subscription that has ended it is -1 and
+// [ErrBadSubscription].
 func (s *Subscription) Delivered() (int64, error) {
 	if s == nil {
 		return -1, ErrBadSubscription
@@ -305,7 +305,7 @@ func (s *Subscription) Delivered() (int64, error) {
 }
 
 // Dropped returns how many messages were dropped at the pending limits. On a
-// subscription that has ended it is -1 and ErrBadSubscription.
+// subscription that has ended it is -1 and [ErrBadSubscription].
 func (s *Subscription) Dropped() (int, error) {
 	if s == nil {
 		return -1, ErrBadSubscription

@@ -189,7 +189,7 @@ func (s *session) established(stall time.Duration) error {
 
 // TLSConnectionState returns what was agreed with the server.
 //
-// Errors: ErrDisconnected while there is no server, ErrConnectionNotTLS.
+// Errors: [ErrDisconnected] while there is no server, [ErrConnectionNotTLS].
 func (nc *Conn) TLSConnectionState() (tls.ConnectionState, error) {
 	nc.mu.Lock()
 	defer nc.mu.Unlock()

@@ -13,13 +13,13 @@ type TLSCertHandler func() (tls.Certificate, error)
 // RootCAsHandler returns the authorities to trust for a connection attempt.
 type RootCAsHandler func() (*x509.CertPool, error)
 
-// Secure insists on TLS: a server without it is refused (ErrSecureConnWanted)
+// Secure insists on TLS: a server without it is refused ([ErrSecureConnWanted])
 // before it learns anything. Without a configuration the server's certificate is
 // checked against the system's authorities and the host of its URL. Versions
 // before TLS 1.2 are never used.
 //
 // The configuration is copied when the connection is made. More than one is
-// ErrMultipleTLSConfigs.
+// [ErrMultipleTLSConfigs].
 func Secure(config ...*tls.Config) Option {
 	return func(o *Options) error {
 		o.Secure = true
@@ -43,7 +43,7 @@ func TLSHandshakeFirst() Option {
 // ClientTLSConfig asks cert for the client's certificate and rootCAs for the
 // authorities to trust, each time a connection is attempted; what they return
 // replaces those of Secure's configuration. One of them may be nil, not both
-// (ErrClientCertOrRootCAsRequired). Each is also called once at once, and its error
+// ([ErrClientCertOrRootCAsRequired]). Each is also called once at once, and its error
 // is Connect's. Implies Secure.
 func ClientTLSConfig(cert TLSCertHandler, rootCAs RootCAsHandler) Option {
 	return func(o *Options) error {

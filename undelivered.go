@@ -22,7 +22,7 @@ var (
 )
 
 // Undelivered is a message that was accepted and that the client has given up: it
-// was not sent, and will not be. With AtLeastOnce it may have been sent before, and
+// was not sent, and will not be. With [AtLeastOnce] it may have been sent before, and
 // even have arrived, without the server's confirmation.
 type Undelivered struct {
 	// Msg is the message. It is nil if the handler has fallen behind by more than

@@ -47,15 +47,15 @@ const AsyncSubscription = impl.AsyncSubscription
 // 64 at a time at most, and none while there is nothing to confirm.
 //
 // A message of which it is not known whether it arrived is sent again, so a
-// subscriber may see it twice; first deliveries keep their order. See MsgIDHeader for
+// subscriber may see it twice; first deliveries keep their order. See [MsgIDHeader] for
 // streams. A request is not repeated once its caller has the reply or has given up.
 //
-// ReconnectBufSize and ReconnectBufMsgs bound what is unsent and unconfirmed
+// [ReconnectBufSize] and [ReconnectBufMsgs] bound what is unsent and unconfirmed
 // together. With a server, Publish waits for confirmations when they are reached;
-// without one ReconnectBufOverflow decides. A negative ReconnectBufSize is refused.
+// without one [ReconnectBufOverflow] decides. A negative [ReconnectBufSize] is refused.
 // What is given up for its age, by the overflow policy or at Close may have arrived.
 // A message that the server refuses for lack of permission is reported to the
-// UndeliveredHandler, with ErrPermissionViolation.
+// [UndeliveredHandler], with [ErrPermissionViolation].
 //
 // Confirmed means that the server has processed it, not that a subscriber or a stream
 // has it: what a server has confirmed and dies with is lost.
@@ -92,7 +92,7 @@ func ClientCert(certFile string, keyFile string) Option {
 // ClientTLSConfig asks cert for the client's certificate and rootCAs for the
 // authorities to trust, each time a connection is attempted; what they return
 // replaces those of Secure's configuration. One of them may be nil, not both
-// (ErrClientCertOrRootCAsRequired). Each is also called once at once, and its error
+// ([ErrClientCertOrRootCAsRequired]). Each is also called once at once, and its error
 // is Connect's. Implies Secure.
 func ClientTLSConfig(cert TLSCertHandler, rootCAs RootCAsHandler) Option {
 	return impl.ClientTLSConfig(cert, rootCAs)
@@ -112,19 +112,10 @@ func Compression(enabled bool) Option {
 }
 
 // Conn is a connection to a NATS system: a handle that a program keeps over all
-// the sessions with all the servers that it may have. Its methods may be called
+// the sessions with all the servers that it may have. [Connect] makes one, and
+// [Conn.Close], [Conn.Drain] or [Conn.Shutdown] ends it. Its methods may be called
 // from any goroutine, handlers included, and never wait for a dial, a handshake
 // or a replay.
-//
-// Goroutines: the lifecycle goroutine (run), which is the read loop while there
-// is a session and looks for the next one otherwise; the session's writer. Both
-// end with Close. Handlers run on goroutines that exist only while there is
-// something to run.
-//
-// Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu goes before outbox.mu; requests.mu and dispatcher.mu are
-// leaves as outbox.mu is.
-// None is held across a system call, a look-up or a function of the program.
 type Conn = impl.Conn
 
 // ConnErrHandler is called for an event of a connection with its cause.
@@ -141,7 +132,7 @@ type ConnHandler = impl.ConnHandler
 // port (4222; 80 for ws, 443 for wss). An empty url means DefaultURL. Options are
 // applied in order; nil ones are skipped.
 //
-// Errors: what an Option refused, a URL that makes no sense, ErrNoServers if
+// Errors: what an Option refused, a URL that makes no sense, [ErrNoServers] if
 // nobody listens, or why the last server that was tried could not be used.
 func Connect(url string, options ...Option) (*Conn, error) {
 	return impl.Connect(url, options...)
@@ -164,7 +155,7 @@ func CustomInboxPrefix(p string) Option {
 	return impl.CustomInboxPrefix(p)
 }
 
-// CustomReconnectDelay computes the pause instead of ReconnectWait and its
+// CustomReconnectDelay computes the pause instead of [ReconnectWait] and its
 // jitter. The handler runs on the goroutine that reconnects.
 func CustomReconnectDelay(cb ReconnectDelayHandler) Option {
 	return impl.CustomReconnectDelay(cb)
@@ -257,7 +248,7 @@ func DisconnectErrHandler(cb ConnErrHandler) Option {
 	return impl.DisconnectErrHandler(cb)
 }
 
-// DisconnectHandler is DisconnectErrHandler without the cause.
+// DisconnectHandler is [DisconnectErrHandler] without the cause.
 func DisconnectHandler(cb ConnHandler) Option {
 	return impl.DisconnectHandler(cb)
 }
@@ -504,7 +495,7 @@ var ErrWebSocketHeadersAlreadySet = impl.ErrWebSocketHeadersAlreadySet
 // ErrorHandler is called for errors that no call returns: slow consumers,
 // permission violations, refused credentials while reconnecting, failed writes.
 // While 1,024 of them wait for a slow handler, further ones are not told;
-// LastError has the last.
+// [Conn.LastError] has the last.
 func ErrorHandler(cb ErrHandler) Option {
 	return impl.ErrorHandler(cb)
 }
@@ -628,14 +619,14 @@ const MAX_CONTROL_LINE_SIZE = impl.MAX_CONTROL_LINE_SIZE
 // MAX_SUBSCRIPTIONS_ERR begins the text about too many subscriptions.
 const MAX_SUBSCRIPTIONS_ERR = impl.MAX_SUBSCRIPTIONS_ERR
 
-// MaxAge gives a message up, with ErrExpired, if it is buffered longer than d; it
-// wins over a longer ReconnectBufMaxAge. 0 or less: no limit of its own.
+// MaxAge gives a message up, with [ErrExpired], if it is buffered longer than d; it
+// wins over a longer [ReconnectBufMaxAge]. 0 or less: no limit of its own.
 func MaxAge(d time.Duration) PublishOpt {
 	return impl.MaxAge(d)
 }
 
 // MaxPingsOutstanding sets how many keep-alive PINGs may be unanswered before
-// the connection counts as lost (ErrStaleConnection); default 2.
+// the connection counts as lost ([ErrStaleConnection]); default 2.
 func MaxPingsOutstanding(max int) Option {
 	return impl.MaxPingsOutstanding(max)
 }
@@ -662,7 +653,7 @@ type MsgHandler = impl.MsgHandler
 // requests and replies included: an id that no other message of any process has,
 // and that stays the same when the message is sent again. Within the duplicate
 // window of a stream (2 minutes unless it is configured) JetStream then stores it
-// once, which makes AtLeastOnce exactly once for streams. Default: off. The server
+// once, which makes [AtLeastOnce] exactly once for streams. Default: off. The server
 // must support headers; each message is some 60 bytes longer.
 func MsgIDHeader() Option {
 	return impl.MsgIDHeader()
@@ -722,14 +713,14 @@ func NkeyOptionFromSeed(seedFile string) (Option, error) {
 	return impl.NkeyOptionFromSeed(seedFile)
 }
 
-// NoBuffer makes a publish fail with ErrDisconnected instead of being buffered
+// NoBuffer makes a publish fail with [ErrDisconnected] instead of being buffered
 // while there is no server.
 func NoBuffer() PublishOpt {
 	return impl.NoBuffer()
 }
 
 // NoCallbacksAfterClientClose keeps a Close by the program from calling handlers,
-// the UndeliveredHandler excepted.
+// the [UndeliveredHandler] excepted.
 func NoCallbacksAfterClientClose() Option {
 	return impl.NoCallbacksAfterClientClose()
 }
@@ -748,7 +739,7 @@ func NoReconnect() Option {
 // Option can fail is Connect, which then returns its error.
 type Option = impl.Option
 
-// Options are all the settings of a connection. Start from GetDefaultOptions: a
+// Options are all the settings of a connection. Start from [GetDefaultOptions]: a
 // literal lacks the defaults that are not zero. A connection works on a copy;
 // the meaning of zero is that of the option function of the same name.
 type Options = impl.Options
@@ -828,20 +819,20 @@ func ReconnectBackoff(least time.Duration, most time.Duration) Option {
 }
 
 // ReconnectBufFilter asks f, while there is no server, whether a subject is to be
-// buffered. To one that is not, Publish returns ErrDisconnected. f runs in the
+// buffered. To one that is not, Publish returns [ErrDisconnected]. f runs in the
 // call of Publish, under no lock.
 func ReconnectBufFilter(f func(subject string) bool) Option {
 	return impl.ReconnectBufFilter(f)
 }
 
-// ReconnectBufMaxAge gives up, with ErrExpired, what has been buffered for longer
+// ReconnectBufMaxAge gives up, with [ErrExpired], what has been buffered for longer
 // when there is a server again, or when the buffer is full. Default 0: no limit.
 func ReconnectBufMaxAge(d time.Duration) Option {
 	return impl.ReconnectBufMaxAge(d)
 }
 
 // ReconnectBufMsgs bounds what is kept while there is no server in messages,
-// beside the bytes of ReconnectBufSize: a message is taken while both limits
+// beside the bytes of [ReconnectBufSize]: a message is taken while both limits
 // allow it. Default 0: no limit in messages. What was taken while there was a
 // server is kept even if it is more.
 func ReconnectBufMsgs(n int) Option {
@@ -849,7 +840,7 @@ func ReconnectBufMsgs(n int) Option {
 }
 
 // ReconnectBufOverflow sets what Publish does when the reconnect buffer is full;
-// default OverflowReject. With a negative ReconnectBufSize every publish is
+// default [OverflowReject]. With a negative [ReconnectBufSize] every publish is
 // refused whatever the policy.
 func ReconnectBufOverflow(p OverflowPolicy) Option {
 	return impl.ReconnectBufOverflow(p)
@@ -857,7 +848,7 @@ func ReconnectBufOverflow(p OverflowPolicy) Option {
 
 // ReconnectBufSize bounds, in bytes as they go on the wire, what is kept while
 // there is no server. A message is taken while less than size is buffered, so
-// the last one may pass it; then Publish returns ErrReconnectBufExceeded.
+// the last one may pass it; then Publish returns [ErrReconnectBufExceeded].
 // Default (also 0) 8 MiB. Negative: nothing is taken while there is no server.
 //
 // Connected, it is what publishers may run ahead of the network before Publish
@@ -868,9 +859,9 @@ func ReconnectBufSize(size int) Option {
 }
 
 // ReconnectBufWatermark makes cb be told when the reconnect buffer passes high,
-// and when it falls back below low: parts of ReconnectBufSize or of
-// ReconnectBufMsgs, of whichever is fuller, with 0 <= low <= high <= 1 and
-// high > 0 (else ErrInvalidArg). A low of 0 means empty. It passes high only
+// and when it falls back below low: parts of [ReconnectBufSize] or of
+// [ReconnectBufMsgs], of whichever is fuller, with 0 <= low <= high <= 1 and
+// high > 0 (else [ErrInvalidArg]). A low of 0 means empty. It passes high only
 // while there is no server; Close is not told as a fall.
 //
 // cb is called as the other handlers are, once for each crossing. One that falls
@@ -894,7 +885,7 @@ func ReconnectHandler(cb ConnHandler) Option {
 	return impl.ReconnectHandler(cb)
 }
 
-// ReconnectJitter sets the most that is added to ReconnectWait at random, so
+// ReconnectJitter sets the most that is added to [ReconnectWait] at random, so
 // that many clients do not come back at once; defaults 100 ms, and 1 s with TLS.
 func ReconnectJitter(jitter time.Duration, jitterForTLS time.Duration) Option {
 	return impl.ReconnectJitter(jitter, jitterForTLS)
@@ -935,7 +926,7 @@ func ReconnectOnLameDuck(spread time.Duration) Option {
 // server again, in bytes a second, so that thousands of clients that come back
 // together do not flood it. Default (also 0 or less): as fast as it goes. New
 // publishes keep their place behind the replay; while it is paced they may run
-// ahead of it by ReconnectBufSize. Subscriptions and PONGs are not paced.
+// ahead of it by [ReconnectBufSize]. Subscriptions and PONGs are not paced.
 func ReconnectReplayRate(bytesPerSecond int) Option {
 	return impl.ReconnectReplayRate(bytesPerSecond)
 }
@@ -967,7 +958,7 @@ func RegisterEncoder(encType string, enc Encoder) {
 const RequestChanLen = impl.RequestChanLen
 
 // RetryOnFailedConnect makes Connect succeed without a server: the connection
-// starts in an outage, publishes are buffered, ConnectHandler is called when
+// starts in an outage, publishes are buffered, [ConnectHandler] is called when
 // the first server is there.
 func RetryOnFailedConnect(retry bool) Option {
 	return impl.RetryOnFailedConnect(retry)
@@ -985,13 +976,13 @@ type RootCAsHandler = impl.RootCAsHandler
 // STALE_CONNECTION is sent when this client left the server's PINGs unanswered.
 const STALE_CONNECTION = impl.STALE_CONNECTION
 
-// Secure insists on TLS: a server without it is refused (ErrSecureConnWanted)
+// Secure insists on TLS: a server without it is refused ([ErrSecureConnWanted])
 // before it learns anything. Without a configuration the server's certificate is
 // checked against the system's authorities and the host of its URL. Versions
 // before TLS 1.2 are never used.
 //
 // The configuration is copied when the connection is made. More than one is
-// ErrMultipleTLSConfigs.
+// [ErrMultipleTLSConfigs].
 func Secure(config ...*tls.Config) Option {
 	return impl.Secure(config...)
 }
@@ -1095,7 +1086,7 @@ func TokenHandler(cb AuthTokenHandler) Option {
 }
 
 // Undelivered is a message that was accepted and that the client has given up: it
-// was not sent, and will not be. With AtLeastOnce it may have been sent before, and
+// was not sent, and will not be. With [AtLeastOnce] it may have been sent before, and
 // even have arrived, without the server's confirmation.
 type Undelivered = impl.Undelivered
 
@@ -1103,7 +1094,7 @@ type Undelivered = impl.Undelivered
 type UndeliveredCB = impl.UndeliveredCB
 
 // UndeliveredHandler is called for every message that Publish accepted and that
-// the client has given up; see Undelivered for the reasons. Calls come one at a
+// the client has given up; see [Undelivered] for the reasons. Calls come one at a
 // time, under no lock, among those of the other handlers, and delay no publish.
 func UndeliveredHandler(cb UndeliveredCB) Option {
 	return impl.UndeliveredHandler(cb)

@@ -97,7 +97,7 @@ func (r *results) cell(job, who string, f figure) string {
 func (r *results) ratioCell(job string, f figure) string {
 	mine, ok := r.median(job, ours, f.name)
 	theirs, ok2 := r.median(job, incumbent, f.name)
-	if !ok || !ok2 || theirs == 0 || f.unit == mega && max(mine, theirs) < 1e6 {
+	if !ok || !ok2 || theirs == 0 || f.unit == mega && min(mine, theirs) < 1e6 {
 		return "–"
 	}
 	return fmt.Sprintf("%.2f", mine/theirs)
