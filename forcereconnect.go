@@ -40,7 +40,7 @@ func (nc *Conn) ForceReconnect() error {
 	// that a Request from now on is left alone. swapOut does the rest.
 	first := s != nil && s.mark(loss{forced: true, hurry: true}, func() {
 		nc.out.detach()
-		nc.requests.interrupt()
+		nc.requests.interrupt(nc.out)
 	})
 	if first {
 		nc.state.move(RECONNECTING)
@@ -55,14 +55,25 @@ func (nc *Conn) ForceReconnect() error {
 	return nil
 }
 
-// interrupt ends the requests that wait, as close does, but takes new ones.
-func (r *requests) interrupt() {
+// interrupt ends the requests that wait, as close does, but takes new ones. What is
+// published of them is withdrawn here, before there can be another server: their
+// callers may be too slow for that.
+func (r *requests) interrupt(box *outbox) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for token, w := range r.waiting {
 		delete(r.waiting, token)
+		box.withdrawSent(&w.sent)
 		w.reply <- nil
 	}
+}
+
+// withdrawSent is withdraw for a publish that may be under way.
+func (o *outbox) withdrawSent(how *handling) {
+	o.mu.Lock()
+	at := how.at
+	o.mu.Unlock()
+	o.withdraw(at)
 }
 
 // startPause begins a pause that ForceReconnect can end.
