@@ -171,7 +171,8 @@ func TestPublisherThatWaitsHoldsUpNobodyElse(t *testing.T) {
 // Attempts that fail in any way empty no buffer and break no order.
 func TestFailedAttemptsLeaveTheBufferAlone(t *testing.T) {
 	t.Parallel()
-	r := newOutageRig(t, Timeout(30*time.Millisecond))
+	r := newOutageRig(t)
+	r.nc.setHandler(func(o *Options) { o.Timeout = 30 * time.Millisecond })
 	r.down()
 	want := []string{}
 	for i, mode := range []faultproxy.AcceptMode{faultproxy.CloseAtOnce, faultproxy.ResetAtOnce, faultproxy.Silent, faultproxy.Refuse} {

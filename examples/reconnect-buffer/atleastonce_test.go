@@ -8,13 +8,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/natsring/nats.go/examples/internal/clitest"
 )
 
 func TestAtLeastOnce(t *testing.T) {
 	t.Parallel()
 	c := testConfig()
 	c.atLeastOnce, c.duration = true, 3*time.Second
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	r, err := run(context.Background(), c, out)
 	require.NoError(t, err, out)
 	r.write(out)
@@ -34,7 +36,7 @@ func TestAtLeastOnce(t *testing.T) {
 // Without a server in the end the client hands back what is unconfirmed, arrived or not.
 func TestAtLeastOnceLeftOver(t *testing.T) {
 	t.Parallel()
-	var out syncBuffer
+	var out clitest.Buffer
 	c := testConfig()
 	c.atLeastOnce, c.duration, c.up, c.down, c.patience = true, 300*time.Millisecond, 100*time.Millisecond, time.Hour, time.Nanosecond
 	r, err := run(context.Background(), c, &out)

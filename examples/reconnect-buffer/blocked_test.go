@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/clitest"
 	"github.com/natsring/nats.go/internal/testserver"
 )
 
@@ -75,7 +76,7 @@ func TestRunThatBlocks(t *testing.T) {
 	c := testConfig()
 	c.bufMsgs, c.overflow = 50, nats.OverflowBlock
 	c.duration, c.up, c.down = 800*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	r, err := run(context.Background(), c, out)
 	require.NoError(t, err, out)
 	whole(t, r, out.String())
@@ -90,7 +91,7 @@ func TestRunWithAPacedReplay(t *testing.T) {
 	c := testConfig()
 	c.replayRate = 200_000
 	c.duration, c.up, c.down = 800*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	r, err := run(context.Background(), c, out)
 	require.NoError(t, err, out)
 	whole(t, r, out.String())

@@ -61,6 +61,6 @@ func (l *ledger) confirm(numbers []int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, n := range numbers {
-		l.confirmed.add(n)
+		l.confirmed.Add(n)
 	}
 }

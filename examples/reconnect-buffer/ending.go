@@ -7,6 +7,7 @@ import (
 	"time"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/human"
 )
 
 // handlerPatience bounds the wait for the handlers in the end.
@@ -56,7 +57,7 @@ func (e *ending) check(lay *layout, t *tally) (wrong []string) {
 		f = new(nats.ShutdownError)
 	}
 	if told := t.told[whyLeft]; len(f.Left) != told {
-		wrong = append(wrong, fmt.Sprintf("Shutdown handed back %s, the UndeliveredHandler was told of %s", plural(len(f.Left), "message"), commas(told)))
+		wrong = append(wrong, fmt.Sprintf("Shutdown handed back %s, the UndeliveredHandler was told of %s", plural(len(f.Left), "message"), human.Commas(told)))
 	}
 	last := -1
 	for _, m := range f.Left {

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/human"
 )
 
 // figures are what the publisher's connection says of itself in the end.
@@ -32,14 +33,14 @@ func (f *figures) write(w io.Writer) {
 		row(w, "confirmed", int(f.Confirmed), "")
 		row(w, "sent again", int(f.Repeated), "unconfirmed when a connection broke")
 	}
-	row(w, "most held in an outage", f.MaxMsgs, size(f.MaxBytes))
+	row(w, "most held in an outage", f.MaxMsgs, human.Size(f.MaxBytes))
 }
 
 // check returns in what the figures and the ledger differ.
 func (f *figures) check(t *tally, settled bool) (wrong []string) {
 	same := func(name string, client uint64, ledger int) {
 		if client != uint64(ledger) {
-			wrong = append(wrong, fmt.Sprintf("%s: the client says %s, the ledger %s", name, commas(int(client)), commas(ledger)))
+			wrong = append(wrong, fmt.Sprintf("%s: the client says %s, the ledger %s", name, human.Commas(int(client)), human.Commas(ledger)))
 		}
 	}
 	told := 0
@@ -58,7 +59,7 @@ func (f *figures) check(t *tally, settled bool) (wrong []string) {
 	same("most bytes held", uint64(f.MaxBytes), f.MaxMsgs*f.frame)
 	if n := int(f.InDoubt); n < t.doubt.least || n > t.doubt.most {
 		wrong = append(wrong, fmt.Sprintf("in doubt: the client says %s, from its sockets it must be %s to %s",
-			commas(n), commas(t.doubt.least), commas(t.doubt.most)))
+			human.Commas(n), human.Commas(t.doubt.least), human.Commas(t.doubt.most)))
 	}
 	if s := f.checkBuffered(told, settled); s != "" {
 		wrong = append(wrong, s)
@@ -77,7 +78,7 @@ func (f *figures) checkBuffered(told int, settled bool) string {
 	if rest == told || !settled && rest >= 0 && rest < told {
 		return ""
 	}
-	return fmt.Sprintf("buffered: %s were not replayed, but %s given up", commas(rest), commas(told))
+	return fmt.Sprintf("buffered: %s were not replayed, but %s given up", human.Commas(rest), human.Commas(told))
 }
 
 // boundsLocked is what the client must count as in doubt: on each connection that

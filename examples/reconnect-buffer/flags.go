@@ -1,16 +1,15 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/cli"
 )
 
 const (
@@ -37,7 +36,7 @@ func parseFlags(args []string, out io.Writer) (config, error) {
 	fs.DurationVar(&c.down, "outage", time.Second, "how long the server stays down each time")
 	fs.IntVar(&c.bufBytes, "buf-bytes", nats.DefaultReconnectBufSize, "`bytes` of the reconnect buffer; -1: off")
 	fs.IntVar(&c.bufMsgs, "buf-msgs", 0, "`messages` of the reconnect buffer, beside -buf-bytes; 0: no limit in messages")
-	fs.Var(overflowFlag{&c.overflow}, "overflow", "what Publish does if the buffer is full, a `policy` of "+overflowList())
+	cli.Overflow(fs, &c.overflow)
 	fs.DurationVar(&c.maxAge, "max-age", 0, "how long a message may be buffered before it is given up; 0: no limit")
 	fs.IntVar(&c.replayRate, "replay-rate", 0, "`bytes` per second at which what was buffered is sent; 0: as fast as it goes")
 	fs.BoolVar(&c.atLeastOnce, "at-least-once", false, "keep messages until the server has confirmed them, and send them again until it has")
@@ -75,7 +74,7 @@ func (c *config) check(rest []string, outageSet bool) error {
 	case c.bufMsgs < 0:
 		return fmt.Errorf("-buf-msgs %d: must be 0 (no limit) or more", c.bufMsgs)
 	case c.overflow != nats.OverflowReject && c.bufBytes == -1:
-		return fmt.Errorf("-overflow %s has no meaning with -buf-bytes -1: without a buffer all is rejected", overflowNames[c.overflow])
+		return fmt.Errorf("-overflow %s has no meaning with -buf-bytes -1: without a buffer all is rejected", cli.OverflowName(c.overflow))
 	case c.atLeastOnce && c.bufBytes == -1:
 		return fmt.Errorf("-at-least-once has no meaning with -buf-bytes -1: what is unconfirmed is kept in the buffer")
 	case c.maxAge < 0:
@@ -104,39 +103,5 @@ func checkURL(s string) error {
 	if u.Scheme != "nats" || u.Host == "" {
 		return fmt.Errorf("-url %s: must be like nats://host:4222", u.Redacted())
 	}
-	return nil
-}
-
-// overflowNames are the values of -overflow.
-var overflowNames = [...]string{
-	nats.OverflowReject:     "reject",
-	nats.OverflowBlock:      "block",
-	nats.OverflowDropOldest: "drop-oldest",
-	nats.OverflowDropNewest: "drop-newest",
-}
-
-func overflowList() string {
-	last := len(overflowNames) - 1
-	return strings.Join(overflowNames[:last], ", ") + " or " + overflowNames[last]
-}
-
-// An overflowFlag is the flag.Value of a policy.
-type overflowFlag struct{ policy *nats.OverflowPolicy }
-
-// String is also called on a zero value, by the flag package.
-func (f overflowFlag) String() string {
-	if f.policy == nil {
-		return ""
-	}
-	return overflowNames[*f.policy]
-}
-
-// Set takes one of the names.
-func (f overflowFlag) Set(s string) error {
-	i := slices.Index(overflowNames[:], s)
-	if i < 0 {
-		return errors.New("must be " + overflowList())
-	}
-	*f.policy = nats.OverflowPolicy(i)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/internal/numset"
 )
 
 // What the report calls the reasons for which a client gives messages up.
@@ -35,7 +36,7 @@ func reasonOf(err error) string {
 
 // givenUp is what the client has reported as given up for one reason.
 type givenUp struct {
-	numbers set
+	numbers numset.Set
 	counted int // told without their numbers, because the handler had fallen behind
 	told    int // messages in all, whatever they were
 }
@@ -58,11 +59,11 @@ func (l *ledger) giveUp(n int, ours bool, why string) {
 	defer l.mu.Unlock()
 	g := l.reasonLocked(why)
 	g.told++
-	if !ours || n >= l.issued || !l.reported.add(n) {
+	if !ours || n >= l.issued || !l.reported.Add(n) {
 		l.misreported++
 		return
 	}
-	g.numbers.add(n)
+	g.numbers.Add(n)
 }
 
 // giveUpUnseen notes that the client has given up some messages, no matter which.
@@ -90,14 +91,14 @@ func (l *ledger) explainLocked(t *tally) {
 	t.misreported = l.misreported
 	for why, g := range l.given {
 		n := g.counted
-		g.numbers.without(new(set), func(number int) {
+		g.numbers.Without(new(numset.Set), func(number int) {
 			switch {
-			case !l.accepted.has(number):
+			case !l.accepted.Has(number):
 				t.misreported++
-			case l.keeps && l.delivered.has(number): // it had arrived, unconfirmed
-			case l.delivered.has(number):
+			case l.keeps && l.delivered.Has(number): // it had arrived, unconfirmed
+			case l.delivered.Has(number):
 				t.contradicted++
-			case l.taken.has(number) && !l.keeps:
+			case l.taken.Has(number) && !l.keeps:
 				t.sentAnyway++
 			default:
 				n++

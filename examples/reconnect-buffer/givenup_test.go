@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/clitest"
 )
 
 func giveUpAll(l *ledger, why string, numbers ...int) {
@@ -158,7 +159,7 @@ func TestRunsThatGiveUp(t *testing.T) {
 			c := testConfig()
 			c.duration, c.up, c.down = 800*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
 			tc.change(&c)
-			out := new(syncBuffer)
+			out := new(clitest.Buffer)
 			r, err := run(context.Background(), c, out)
 			require.NoError(t, err, out)
 			whole(t, r, out.String())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/natsring/nats.go/internal/numset"
 )
 
 // A ledger knows of every message what has become of it. Four parties write
@@ -21,9 +23,9 @@ import (
 type ledger struct {
 	mu        sync.Mutex
 	issued    int
-	accepted  set
-	taken     set
-	delivered set
+	accepted  numset.Set
+	taken     numset.Set
+	delivered numset.Set
 	refused   map[string]int // by the text of Publish's error
 	cut       int            // not taken, because the run ended while Publish waited
 	repeated  int
@@ -31,11 +33,11 @@ type ledger struct {
 	damaged   int // delivered, but not one of our messages
 	garbled   int // pieces of the outgoing stream that made no sense
 	links     []link
-	keeps     bool // the client keeps messages until they are confirmed; fixed
-	confirmed set  // with keeps: what a server said that it had processed
+	keeps     bool       // the client keeps messages until they are confirmed; fixed
+	confirmed numset.Set // with keeps: what a server said that it had processed
 
 	given       map[string]*givenUp // by reason
-	reported    set                 // the numbers of all reasons
+	reported    numset.Set          // the numbers of all reasons
 	misreported int                 // given up, but not one of our messages, or for the second time
 }
 
@@ -65,7 +67,7 @@ func (l *ledger) publish(n int, err error) {
 	defer l.mu.Unlock()
 	switch {
 	case err == nil:
-		l.accepted.add(n)
+		l.accepted.Add(n)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		l.cut++
 	default:
@@ -84,10 +86,10 @@ func (l *ledger) open() (index, backlog, upTo int) {
 	for _, g := range l.given {
 		told += g.told
 	}
-	for upTo = l.accepted.top; upTo > 0 && l.reported.has(upTo-1); upTo-- {
+	for upTo = l.accepted.Top(); upTo > 0 && l.reported.Has(upTo-1); upTo-- {
 	}
 	// Publish may have handed over a number of which it has not returned yet.
-	return len(l.links) - 1, max(0, l.accepted.count-l.taken.count-told), upTo
+	return len(l.links) - 1, max(0, l.accepted.Count()-l.taken.Count()-told), upTo
 }
 
 // take notes numbers that the kernel has taken whole on a connection, and how
@@ -103,11 +105,11 @@ func (l *ledger) take(index int, numbers []int, garbled int) int {
 			l.garbled++
 			continue
 		}
-		l.taken.add(n)
+		l.taken.Add(n)
 		k.low, k.high = min(k.low, n), max(k.high, n)
 		k.count++
 	}
-	return l.taken.top
+	return l.taken.Top()
 }
 
 // deliver notes that the subscriber got number n; ours says that the message
@@ -119,9 +121,9 @@ func (l *ledger) deliver(n int, ours bool) {
 		l.damaged++
 		return
 	}
-	behind := n < l.delivered.top
+	behind := n < l.delivered.Top()
 	switch {
-	case !l.delivered.add(n):
+	case !l.delivered.Add(n):
 		l.repeated++
 	case behind:
 		l.disorder++
@@ -138,5 +140,5 @@ func (l *ledger) counts() counts {
 	for _, n := range l.refused {
 		refused += n
 	}
-	return counts{l.accepted.count, refused, l.delivered.count}
+	return counts{l.accepted.Count(), refused, l.delivered.Count()}
 }

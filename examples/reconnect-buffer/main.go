@@ -32,8 +32,7 @@
 // messages in what went through them, confirmations.go what the server has
 // confirmed; ledger.go writes it all down, givenup.go
 // what the client gave up; tally.go adds it up, figures.go compares that with what
-// the client says of itself; timeline.go has the times; display.go, status.go and
-// report.go print.
+// the client says of itself; timeline.go has the times; status.go and report.go print.
 package main
 
 import (
@@ -45,6 +44,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/natsring/nats.go/examples/internal/terminal"
 )
 
 func main() {
@@ -63,7 +64,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return 2
 	}
-	c.live = c.live && isTerminal(stdout)
+	c.live = c.live && terminal.Is(stdout)
 	r, err := run(ctx, c, stdout)
 	if r != nil {
 		r.write(stdout)
@@ -73,13 +74,4 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	return r.code()
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -124,8 +124,3 @@ func TestHelp(t *testing.T) {
 	_, err := parseFlags([]string{"-h"}, io.Discard)
 	assert.True(t, errors.Is(err, flag.ErrHelp))
 }
-
-func TestTerminal(t *testing.T) {
-	t.Parallel()
-	assert.False(t, isTerminal(new(bytes.Buffer)))
-}

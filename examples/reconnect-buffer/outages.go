@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/natsring/nats.go/examples/internal/terminal"
 	"github.com/natsring/nats.go/internal/testserver"
 )
 
@@ -12,7 +13,7 @@ import (
 type keeper struct {
 	srv      *testserver.Server
 	timeline *timeline
-	display  *display
+	display  *terminal.Display
 	up, down time.Duration // how long each period lasts
 }
 
@@ -25,7 +26,7 @@ func (k *keeper) run(ctx context.Context) error {
 			return err
 		}
 		k.timeline.serverUp(time.Now())
-		k.display.event("server: up again")
+		k.display.Event("server: up again")
 	}
 	return nil
 }
@@ -38,7 +39,7 @@ func (k *keeper) takeDown(i int) {
 	}
 	k.timeline.serverDown(time.Now(), how)
 	act()
-	k.display.event("server: %s, for %v", note, k.down)
+	k.display.Event("server: %s, for %v", note, k.down)
 }
 
 // sleep waits; false if the context ended before.

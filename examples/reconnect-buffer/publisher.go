@@ -8,6 +8,7 @@ import (
 	"time"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/terminal"
 )
 
 const (
@@ -30,7 +31,7 @@ type publisher struct {
 	blocked blocked
 }
 
-func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error) {
+func newPublisher(url string, c *config, t *tap, d *terminal.Display) (*publisher, error) {
 	told := make(chan struct{})
 	var kept nats.Option // nil is none
 	if c.atLeastOnce {
@@ -49,13 +50,13 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 		nats.SetCustomDialer(t),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				d.event("publisher: lost the server (%v), goes on publishing", brief(err))
+				d.Event("publisher: lost the server (%v), goes on publishing", brief(err))
 			}
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {
 			// The tap has seen it before, unless what it waited for has expired.
 			t.timeline.emptied(time.Now())
-			d.event("publisher: reconnected, all that was buffered is sent")
+			d.Event("publisher: reconnected, all that was buffered is sent")
 		}),
 		nats.UndeliveredHandler(func(_ *nats.Conn, u nats.Undelivered) {
 			t.ledger.undelivered(t.layout, u)
@@ -65,7 +66,7 @@ func newPublisher(url string, c *config, t *tap, d *display) (*publisher, error)
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			// A failed write is also why the server is lost, which is told above.
 			if failed := (*net.OpError)(nil); !errors.As(err, &failed) {
-				d.event("publisher: %v", err)
+				d.Event("publisher: %v", err)
 			}
 		}),
 	)

@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/natsring/nats.go/examples/internal/terminal"
 	"github.com/natsring/nats.go/internal/testserver"
 )
 
 // newPair connects a subscriber and a publisher and closes them with the test.
 func newPair(t *testing.T, url string, c config) *job {
 	t.Helper()
-	j := &job{config: c, ledger: newLedger(), timeline: new(timeline), display: newDisplay(io.Discard, false)}
+	j := &job{config: c, ledger: newLedger(), timeline: new(timeline), display: terminal.NewDisplay(io.Discard, false)}
 	require.NoError(t, j.connect(context.Background(), url))
 	t.Cleanup(j.sub.nc.Close)
 	t.Cleanup(j.pub.nc.Close)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/human"
 )
 
 // listed is how many outages are listed one by one.
@@ -62,7 +63,7 @@ func (r *report) write(w io.Writer) {
 }
 
 func row(w io.Writer, name string, n int, note string) {
-	line := fmt.Sprintf("  %-30s %12s", name, commas(n))
+	line := fmt.Sprintf("  %-30s %12s", name, human.Commas(n))
 	if note != "" {
 		line += "   " + note
 	}
@@ -102,7 +103,7 @@ func (r *report) writeGivenUp(w io.Writer) {
 	for _, why := range slices.Sorted(maps.Keys(r.givenUp)) {
 		note := ""
 		if n := r.unseen[why]; n > 0 {
-			note = commas(n) + " of them only counted, the handler was behind"
+			note = human.Commas(n) + " of them only counted, the handler was behind"
 		}
 		row(w, "given up: "+why, r.givenUp[why], note)
 	}
@@ -144,7 +145,7 @@ func (r *report) writeEnding(w io.Writer) {
 
 // shutdownNote says what a Shutdown did beside handing messages back.
 func shutdownNote(f *nats.ShutdownError) string {
-	s := fmt.Sprintf("beside %s given up and %s in doubt in that time", commas(int(f.GivenUp)), commas(int(f.InDoubt)))
+	s := fmt.Sprintf("beside %s given up and %s in doubt in that time", human.Commas(int(f.GivenUp)), human.Commas(int(f.InDoubt)))
 	if f.Err != nil {
 		s += ": " + f.Err.Error()
 	}
@@ -208,7 +209,7 @@ func (r *report) listOutages(w io.Writer, up string) {
 			drain = milli(o.drain())
 		}
 		fmt.Fprintf(w, "  %4d  %-20s %12s %18s   %*s\n",
-			i+1, how, milli(o.away(r.ended)), commas(o.backlog), len(up)+len(" to empty"), drain)
+			i+1, how, milli(o.away(r.ended)), human.Commas(o.backlog), len(up)+len(" to empty"), drain)
 	}
 }
 
@@ -216,7 +217,7 @@ func plural(n int, what string) string {
 	if n != 1 {
 		what += "s"
 	}
-	return commas(n) + " " + what
+	return human.Commas(n) + " " + what
 }
 
 func milli(d time.Duration) string {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/human"
+	"github.com/natsring/nats.go/examples/internal/terminal"
 )
 
 // errGarbled: the accounting rests on reading the publisher's stream.
@@ -39,7 +41,7 @@ type job struct {
 	config
 	ledger   *ledger
 	timeline *timeline
-	display  *display
+	display  *terminal.Display
 	tap      *tap
 	keeper   *keeper // nil if the server is the user's
 	pub      *publisher
@@ -49,7 +51,7 @@ type job struct {
 // run publishes for the configured time, or until the context ends, and returns
 // the report. An error means that there is none, or none to be trusted.
 func run(ctx context.Context, c config, out io.Writer) (*report, error) {
-	j := &job{config: c, ledger: newLedger(), timeline: new(timeline), display: newDisplay(out, c.live)}
+	j := &job{config: c, ledger: newLedger(), timeline: new(timeline), display: terminal.NewDisplay(out, c.live)}
 	j.ledger.keeps = c.atLeastOnce
 	url := c.url
 	if url == "" {
@@ -66,9 +68,9 @@ func run(ctx context.Context, c config, out io.Writer) (*report, error) {
 	}
 	defer j.sub.nc.Close()
 	defer j.pub.nc.Close()
-	defer j.display.show(j.sample)()
+	defer j.display.Show(j.lines())()
 
-	j.display.event("publishing %s messages a second of %s to %s", commas(c.rate), size(c.size), url)
+	j.display.Event("publishing %s messages a second of %s to %s", human.Commas(c.rate), human.Size(c.size), url)
 	start := time.Now()
 	err := j.publish(ctx)
 	r := j.finish()
@@ -118,7 +120,7 @@ func (j *job) publish(ctx context.Context) error {
 		published = j.pub.run(ctx)
 	})
 	<-ctx.Done()
-	j.display.event("publishing is over, waiting up to %v for the rest", j.patience)
+	j.display.Event("publishing is over, waiting up to %v for the rest", j.patience)
 	both.Wait()
 	return errors.Join(kept, published)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/clitest"
 	"github.com/natsring/nats.go/internal/testserver"
 )
 
@@ -47,7 +48,7 @@ func whole(t *testing.T, r *report, out string) {
 
 func TestWholeRun(t *testing.T) {
 	t.Parallel()
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	r, err := run(context.Background(), testConfig(), out)
 	require.NoError(t, err, out)
 	whole(t, r, out.String())
@@ -84,7 +85,7 @@ func TestBufferOff(t *testing.T) {
 	t.Parallel()
 	c := testConfig()
 	c.bufBytes, c.duration, c.up, c.down = -1, 800*time.Millisecond, 200*time.Millisecond, 200*time.Millisecond
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	r, err := run(context.Background(), c, out)
 	require.NoError(t, err, out)
 	whole(t, r, out.String())
@@ -97,7 +98,7 @@ func TestFullBuffer(t *testing.T) {
 	c := testConfig()
 	lay := newLayout("reconnect-buffer."+strings.TrimPrefix(nats.NewInbox(), nats.InboxPrefix), c.size)
 	c.bufBytes, c.duration, c.up, c.down = 100*lay.frame, 800*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	r, err := run(context.Background(), c, out)
 	require.NoError(t, err, out)
 	whole(t, r, out.String())
@@ -109,7 +110,7 @@ func TestFullBufferInMessages(t *testing.T) {
 	t.Parallel()
 	c := testConfig()
 	c.bufMsgs, c.duration, c.up, c.down = 50, 800*time.Millisecond, 200*time.Millisecond, 400*time.Millisecond
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	r, err := run(context.Background(), c, out)
 	require.NoError(t, err, out)
 	whole(t, r, out.String())
@@ -124,7 +125,7 @@ func TestInterrupted(t *testing.T) {
 	c.duration, c.up, c.down = time.Hour, 100*time.Millisecond, time.Hour
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	done := make(chan *report, 1)
 	// Ends with the context, and is waited for below.
 	go func() {
@@ -147,7 +148,7 @@ func TestServerOfTheUsers(t *testing.T) {
 	c.url, c.duration = srv.URL(), time.Hour
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	done := make(chan *report, 1)
 	// Ends with the context, and is waited for below.
 	go func() {
@@ -176,7 +177,7 @@ func TestNoServerInTheEnd(t *testing.T) {
 	c.url, c.duration, c.patience = srv.URL(), time.Hour, 50*time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	out := new(syncBuffer)
+	out := new(clitest.Buffer)
 	done := make(chan *report, 1)
 	// Ends with the context, and is waited for below.
 	go func() {

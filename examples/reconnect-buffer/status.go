@@ -6,6 +6,7 @@ import (
 	"time"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/human"
 )
 
 // rateOver is the time over which the shown rate is taken.
@@ -31,6 +32,16 @@ func (j *job) sample() sample {
 	return s
 }
 
+// lines returns what makes the status line of each moment.
+func (j *job) lines() func() string {
+	var r rater
+	r.rate(j.sample())
+	return func() string {
+		s := j.sample()
+		return statusLine(s, r.rate(s))
+	}
+}
+
 // full is the part of the buffer that is used, by the limit that is nearer.
 func (c *config) full(b nats.BufferStats) float64 {
 	if c.bufBytes < 0 {
@@ -52,7 +63,7 @@ func statusLine(s sample, rate int) string {
 	}
 	var line strings.Builder
 	fmt.Fprintf(&line, "%-13s %9s/s  buffered %9s %9s %4s  delivered %10s",
-		s.status, commas(rate), commas(s.buffer.Msgs), size(s.buffer.Bytes), full, commas(s.delivered))
+		s.status, human.Commas(rate), human.Commas(s.buffer.Msgs), human.Size(s.buffer.Bytes), full, human.Commas(s.delivered))
 	other := s.buffer.Undelivered - s.buffer.Dropped - s.buffer.Expired
 	for _, extra := range []struct {
 		name string
@@ -65,7 +76,7 @@ func statusLine(s sample, rate int) string {
 		{"in doubt up to", int(s.buffer.InDoubt)},
 	} {
 		if extra.n > 0 {
-			fmt.Fprintf(&line, "  %s %s", extra.name, short(extra.n))
+			fmt.Fprintf(&line, "  %s %s", extra.name, human.Short(extra.n))
 		}
 	}
 	if s.blocked > 0 {
@@ -89,35 +100,4 @@ func (r *rater) rate(s sample) int {
 		return 0
 	}
 	return int(float64(s.accepted-first.accepted)/took + 0.5)
-}
-
-// commas writes n with a comma between each three digits.
-func commas(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// short writes n in at most 6 columns, up to a billion.
-func short(n int) string {
-	switch {
-	case n < 100_000:
-		return commas(n)
-	case n < 1_000_000:
-		return fmt.Sprintf("%dk", n/1000)
-	}
-	return fmt.Sprintf("%.1fM", float64(n/100_000)/10)
-}
-
-// size writes a number of bytes.
-func size(n int) string {
-	switch {
-	case n < 10<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/terminal"
 )
 
 const (
@@ -21,14 +22,14 @@ type subscriber struct {
 	sub *nats.Subscription
 }
 
-func newSubscriber(ctx context.Context, url string, lay *layout, l *ledger, d *display) (*subscriber, error) {
+func newSubscriber(ctx context.Context, url string, lay *layout, l *ledger, d *terminal.Display) (*subscriber, error) {
 	nc, err := nats.Connect(url,
 		nats.Name("reconnect-buffer subscriber"),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(subscriberWait),
 		nats.ReconnectJitter(0, 0),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			d.event("subscriber: %v", err)
+			d.Event("subscriber: %v", err)
 		}),
 	)
 	if err != nil {

@@ -1,6 +1,10 @@
 package main
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/natsring/nats.go/internal/numset"
+)
 
 // A tally is what the ledger comes to at the end.
 type tally struct {
@@ -50,7 +54,7 @@ func (l *ledger) tally(settled bool) tally {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := tally{
-		accepted: l.accepted.count,
+		accepted: l.accepted.Count(),
 		refused:  maps.Clone(l.refused),
 		cut:      l.cut,
 		repeated: l.repeated,
@@ -60,15 +64,15 @@ func (l *ledger) tally(settled bool) tally {
 	}
 	t.doubt = l.boundsLocked(settled)
 	doubt := l.doubtLocked(settled)
-	l.accepted.without(&l.delivered, func(n int) {
-		reported := l.keeps && l.reported.has(n) // whether or not it was sent before
-		if l.keeps && !reported && l.taken.has(n) && !l.confirmed.has(n) {
+	l.accepted.Without(&l.delivered, func(n int) {
+		reported := l.keeps && l.reported.Has(n) // whether or not it was sent before
+		if l.keeps && !reported && l.taken.Has(n) && !l.confirmed.Has(n) {
 			t.unconfirmed++
 		}
 		switch {
-		case !l.taken.has(n), reported:
+		case !l.taken.Has(n), reported:
 			t.kept++
-		case doubt.has(n):
+		case doubt.Has(n):
 			t.inDoubt++
 		default:
 			t.beyond++
@@ -76,27 +80,27 @@ func (l *ledger) tally(settled bool) tally {
 	})
 	t.delivered = t.accepted - t.lost()
 	l.explainLocked(&t)
-	var phantoms set
-	note := func(n int) { phantoms.add(n) }
-	l.taken.without(&l.accepted, note)
-	l.delivered.without(&l.accepted, note)
-	t.phantoms = phantoms.count
+	var phantoms numset.Set
+	note := func(n int) { phantoms.Add(n) }
+	l.taken.Without(&l.accepted, note)
+	l.delivered.Without(&l.accepted, note)
+	t.phantoms = phantoms.Count()
 	return t
 }
 
 // doubtLocked returns the numbers at the end of each connection that broke, of
 // which not one was delivered. A server works in order, so what lies before a
 // delivered number has been in it.
-func (l *ledger) doubtLocked(settled bool) *set {
-	doubt := new(set)
+func (l *ledger) doubtLocked(settled bool) *numset.Set {
+	doubt := new(numset.Set)
 	broken := l.links
 	if settled && len(broken) > 0 {
 		broken = broken[:len(broken)-1]
 	}
 	for _, k := range broken {
-		for n := k.high; n >= k.low && !l.delivered.has(n); n-- {
-			if l.taken.has(n) {
-				doubt.add(n)
+		for n := k.high; n >= k.low && !l.delivered.Has(n); n-- {
+			if l.taken.Has(n) {
+				doubt.Add(n)
 			}
 		}
 	}

@@ -1,36 +1,22 @@
-package main
+package terminal
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
-	nats "github.com/natsring/nats.go"
+	"github.com/natsring/nats.go/examples/internal/clitest"
 )
 
-// A syncBuffer can be read while somebody prints.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // screen is what a terminal shows after it was sent s.
 func screen(s string) []string {
@@ -73,18 +59,18 @@ var escape = regexp.MustCompile(`^\x1b\[[?0-9]*[a-zA-Z]`)
 func TestLiveLineStaysBelowTheEvents(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	d := newDisplay(&out, true)
-	d.event("first")
-	d.draw("a rather long live line of figures")
-	d.draw("short line")
-	d.event("second %d", 2)
-	d.draw("shorter")
+	d := NewDisplay(&out, true)
+	d.Event("first")
+	d.Draw("a rather long live line of figures")
+	d.Draw("short line")
+	d.Event("second %d", 2)
+	d.Draw("shorter")
 	got := screen(out.String())
 	require.Len(t, got, 3)
 	assert.True(t, strings.HasSuffix(got[0], "s  first"), got[0])
 	assert.True(t, strings.HasSuffix(got[1], "s  second 2"), got[1])
 	assert.Equal(t, "shorter", got[2])
-	d.draw("")
+	d.Draw("")
 	assert.Equal(t, "", screen(out.String())[2])
 	assert.NotContains(t, got[0]+got[1], "\x1b")
 	assert.Equal(t, strings.Count(out.String(), "\x1b[?7l"), strings.Count(out.String(), "\x1b[?7h"), "long events are not cut")
@@ -93,18 +79,26 @@ func TestLiveLineStaysBelowTheEvents(t *testing.T) {
 func TestShowDrawsUntilItsEnd(t *testing.T) {
 	t.Parallel()
 	for _, live := range []bool{true, false} {
-		out := new(syncBuffer)
-		d := newDisplay(out, live)
-		end := d.show(func() sample {
-			return sample{at: time.Now(), status: nats.RECONNECTING, buffer: nats.BufferStats{Msgs: 5, Bytes: 900}}
-		})
-		soon(t, func() bool { return strings.Contains(out.String(), "RECONNECTING") }, "a status line")
+		out := new(clitest.Buffer)
+		d := NewDisplay(out, live)
+		end := d.Show(func() string { return "RECONNECTING" })
+		require.Eventually(t, func() bool { return strings.Contains(out.String(), "RECONNECTING") },
+			20*time.Second, 5*time.Millisecond, "a status line")
 		assert.Equal(t, live, strings.Contains(out.String(), "\r"))
 		end()
 		was := out.String()
-		d.event("too late")
+		d.Event("too late")
 		assert.Equal(t, was, out.String())
 		last := screen(was)
 		assert.Equal(t, "", last[len(last)-1], "the live line is wiped")
 	}
+}
+
+func TestWhatIsNoTerminal(t *testing.T) {
+	t.Parallel()
+	assert.False(t, Is(new(bytes.Buffer)))
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	defer f.Close()
+	assert.False(t, Is(f))
 }

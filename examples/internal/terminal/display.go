@@ -1,4 +1,5 @@
-package main
+// Package terminal shows what happens while a program runs.
+package terminal
 
 import (
 	"context"
@@ -13,9 +14,9 @@ const (
 	inPlain = time.Second            // between status lines without a terminal
 )
 
-// A display shows what happens: on a terminal one line that is drawn over and
+// A Display shows what happens: on a terminal one line that is drawn over and
 // over with the events scrolling above it, elsewhere one line a second.
-type display struct {
+type Display struct {
 	live  bool
 	start time.Time
 
@@ -25,17 +26,18 @@ type display struct {
 	over  bool
 }
 
-func newDisplay(out io.Writer, live bool) *display {
-	return &display{out: out, live: live, start: time.Now()}
+// NewDisplay makes a display. live asks for a terminal's live line.
+func NewDisplay(out io.Writer, live bool) *Display {
+	return &Display{out: out, live: live, start: time.Now()}
 }
 
-// event prints a line for something that happened.
-func (d *display) event(format string, args ...any) {
+// Event prints a line for something that happened.
+func (d *Display) Event(format string, args ...any) {
 	d.print(fmt.Sprintf(format, args...))
 }
 
 // print prints a line with the time in front, above the live line.
-func (d *display) print(text string) {
+func (d *Display) print(text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.over {
@@ -49,8 +51,8 @@ func (d *display) print(text string) {
 	fmt.Fprint(d.out, wipe, line, "\n", onOneLine(d.drawn))
 }
 
-// draw replaces the live line; "" wipes it.
-func (d *display) draw(line string) {
+// Draw replaces the live line; "" wipes it.
+func (d *Display) Draw(line string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fmt.Fprint(d.out, wipe, onOneLine(line))
@@ -64,13 +66,14 @@ const wipe = "\r\x1b[K"
 // return would not go back to its start.
 func onOneLine(s string) string { return "\x1b[?7l" + s + "\x1b[?7h" }
 
-// show shows samples until the returned function is called. After that nothing
-// is printed any more, whatever handlers may still have to say.
-func (d *display) show(take func() sample) (end func()) {
+// Show shows what line returns, again and again, until the function that it returns
+// is called. After that nothing is printed any more, whatever handlers may still
+// have to say. line is called by one goroutine.
+func (d *Display) Show(line func() string) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var showing sync.WaitGroup
 	// Ends when end is called, which waits for it.
-	showing.Go(func() { d.run(ctx, take) })
+	showing.Go(func() { d.run(ctx, line) })
 	return func() {
 		cancel()
 		showing.Wait()
@@ -80,28 +83,24 @@ func (d *display) show(take func() sample) (end func()) {
 	}
 }
 
-func (d *display) run(ctx context.Context, take func() sample) {
+func (d *Display) run(ctx context.Context, line func() string) {
 	every := inPlain
 	if d.live {
 		every = redraw
-		defer d.draw("")
+		defer d.Draw("")
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var r rater
-	r.rate(take())
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		s := take()
-		line := statusLine(s, r.rate(s))
 		if d.live {
-			d.draw(line)
+			d.Draw(line())
 		} else {
-			d.print(line)
+			d.print(line())
 		}
 	}
 }
