@@ -12,8 +12,9 @@ func ReconnectOnFlusherError() Option {
 // ForceReconnect gives the server up and looks for another at once: the first
 // attempt comes without a pause, also where the connection does not reconnect by
 // itself ([NoReconnect]). Flush and Request calls that wait return
-// [ErrConnectionClosed]; a request that is still unsent then is not sent any more. What
-// was published and not sent yet goes to the next server.
+// [ErrConnectionClosed], but for requests with [UseOldRequestStyle], which wait on; a
+// request that is still unsent then is not sent any more. What was published and not
+// sent yet goes to the next server.
 // While there is no server it ends the present pause.
 //
 // Errors: [ErrConnectionClosed], [ErrConnectionDraining].
