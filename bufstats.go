@@ -180,9 +180,11 @@ func (o *outbox) bufferStatsLocked() BufferStats {
 		Purged: c.purged, Withdrawn: c.withdrawn, InDoubt: c.inDoubt,
 		Confirmed: c.released, Repeated: c.repeated,
 	}
+	all, _ := o.totalLocked()
+	early := all - msgs // proven, though the writer has not accounted for it
+	st.Replayed += uint64(min(early, c.replayLeft))
 	if k := o.keep; k != nil {
-		all, _ := o.totalLocked()
-		st.Confirmed += uint64(all - msgs) // proven, though the writer has not accounted for it
+		st.Confirmed += uint64(early)
 		st.UnconfirmedMsgs, st.UnconfirmedBytes = int(k.msgs+k.againMsgs), int(k.bytes+k.again)
 		if st.UnconfirmedMsgs > 0 {
 			st.OldestUnconfirmed = st.OldestAge // they are the oldest

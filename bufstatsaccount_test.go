@@ -9,6 +9,34 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The answer to a PING can come before the writer has accounted for what went out in
+// front of it. Then the messages are neither held nor missing from what was replayed.
+func TestBufferStatsWhenTheAnswerIsFasterThanTheWriter(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []bool{false, true} {
+		o := newOutbox(boxLimits{bytes: 1 << 20}, &Statistics{})
+		if keep {
+			o.keepAll()
+		}
+		for range 2 {
+			require.NoError(t, o.publish("foo", "", nil, nil, nil))
+		}
+		require.False(t, o.attach(nil, nil, func() {}))
+		require.NoError(t, o.publish("foo", "", nil, nil, nil)) // not of the replay
+		_, ok := o.ping(false)
+		require.True(t, ok)
+		var b batch
+		require.True(t, o.take(&b))
+		_, ok = o.answered()
+		require.True(t, ok)
+		early := o.bufferStats()
+		require.Equal(t, []uint64{0, 2, 2}, []uint64{uint64(early.Msgs), early.Buffered, early.Replayed}, "keep: %v", keep)
+		o.advance(b.size)
+		late := o.bufferStats()
+		require.Equal(t, []uint64{0, 2, 2}, []uint64{uint64(late.Msgs), late.Buffered, late.Replayed}, "keep: %v", keep)
+	}
+}
+
 // Without AtLeastOnce an accepted message is in one of five places, as
 // docs/RECONNECT.md says: taken by the system, held, given up, purged, withdrawn.
 func TestEveryAcceptedMessageIsInOnePlace(t *testing.T) {

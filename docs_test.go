@@ -1,8 +1,10 @@
 package nats
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -87,10 +89,28 @@ func TestMarkdownCommandsNameWhatThereIs(t *testing.T) {
 
 var namedTest = regexp.MustCompile(`\b(Test[A-Z]\w+)(…|\b)`)
 
+// everyTestName finds the tests of all modules of the repository.
+func everyTestName(t *testing.T) map[string]bool {
+	t.Helper()
+	tests := make(map[string]bool)
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range declared.FindAllSubmatch(text, -1) {
+			tests[string(m[1])] = true
+		}
+		return err
+	}))
+	return tests
+}
+
 // "TestBadInput…" stands for several tests.
 func TestMarkdownNamesTests(t *testing.T) {
 	t.Parallel()
-	tests := testNames(t)
+	tests := everyTestName(t)
 	for _, d := range markdownFiles(t) {
 		text, err := os.ReadFile(d.Path)
 		require.NoError(t, err)

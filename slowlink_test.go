@@ -52,11 +52,12 @@ func TestCloseOnASlowLinkSendsEverything(t *testing.T) {
 }
 
 // A link is not stale while it takes bytes, though one write may last for several
-// ticks of the ping timer.
+// ticks of the ping timer. It takes 3 s, and a tick that adds a PING each time would end
+// it after 1.8; what the link itself holds takes less than one.
 func TestSlowLinkIsNotStale(t *testing.T) {
 	t.Parallel()
 	lost, onLost := lossEvents()
-	nc, _ := overSlowLink(t, PingInterval(300*time.Millisecond), MaxPingsOutstanding(4), onLost)
+	nc, _ := overSlowLink(t, PingInterval(300*time.Millisecond), MaxPingsOutstanding(5), onLost)
 	for i := range 150 {
 		require.NoError(t, nc.Publish("foo", payloadOf(i, 10_000)))
 	}
