@@ -130,22 +130,40 @@ func (o *outbox) peakLocked() {
 	o.count.peakBytes = max(o.count.peakBytes, bytes)
 }
 
-// heldLocked is how many publishes, and their bytes, the kernel has not taken as
-// far as is known: what a PONG has proved to have arrived is not held, whether
-// or not the writer has accounted for it.
-func (o *outbox) heldLocked() (msgs, bytes int64) {
-	msgs, bytes = o.totalLocked()
-	if o.sent.pos == o.tail {
-		return msgs, bytes
+// earlyAccount is what a PONG has proved to have arrived before the writer has
+// accounted for it.
+type earlyAccount struct {
+	msgs, bytes   int64
+	again, repeat int64 // of them: messages that went out once more, and their bytes
+}
+
+func (o *outbox) earlyLocked() (e earlyAccount) {
+	if o.sent.pos >= o.proven || o.sent.pos == o.tail {
+		return e
 	}
 	o.sent.settle()
 	for k := o.sent; k.pos < o.proven; k.step() {
-		if f := k.c.frame(k.i); f.isHeld() {
-			msgs--
-			bytes -= int64(f.size())
+		f := k.c.frame(k.i)
+		if !f.isHeld() {
+			continue
+		}
+		size := int64(f.size())
+		e.msgs++
+		e.bytes += size
+		if o.keep != nil && k.pos < o.keep.repeatTo {
+			e.again++
+			e.repeat += size
 		}
 	}
-	return msgs, bytes
+	return e
+}
+
+// heldLocked is how many publishes, and their bytes, the kernel has not taken as
+// far as is known.
+func (o *outbox) heldLocked() (msgs, bytes int64) {
+	msgs, bytes = o.totalLocked()
+	early := o.earlyLocked()
+	return msgs - early.msgs, bytes - early.bytes
 }
 
 // buffered is how many bytes of publishes the kernel has not taken.
@@ -170,22 +188,23 @@ func (o *outbox) bufferStats() BufferStats {
 }
 
 func (o *outbox) bufferStatsLocked() BufferStats {
-	msgs, bytes := o.heldLocked()
+	msgs, bytes := o.totalLocked()
+	early := o.earlyLocked()
 	c := &o.count
 	st := BufferStats{
-		Msgs: int(msgs), Bytes: int(bytes), OldestAge: o.oldestLocked(),
+		Msgs: int(msgs - early.msgs), Bytes: int(bytes - early.bytes), OldestAge: o.oldestLocked(),
 		Dropped: c.dropped, Expired: c.expired, Undelivered: c.undelivered,
 		MaxMsgs: int(c.peakMsgs), MaxBytes: int(c.peakBytes),
 		Buffered: c.buffered, Replayed: c.replayed, Rejected: c.rejected,
 		Purged: c.purged, Withdrawn: c.withdrawn, InDoubt: c.inDoubt,
 		Confirmed: c.released, Repeated: c.repeated,
 	}
-	all, _ := o.totalLocked()
-	early := all - msgs // proven, though the writer has not accounted for it
-	st.Replayed += uint64(min(early, c.replayLeft))
+	st.Replayed += uint64(min(early.msgs, c.replayLeft))
 	if k := o.keep; k != nil {
-		st.Confirmed += uint64(early)
-		st.UnconfirmedMsgs, st.UnconfirmedBytes = int(k.msgs+k.againMsgs), int(k.bytes+k.again)
+		st.Confirmed += uint64(early.msgs)
+		st.Repeated += uint64(early.again)
+		st.UnconfirmedMsgs = int(k.msgs + k.againMsgs - early.again)
+		st.UnconfirmedBytes = int(k.bytes + k.again - early.repeat)
 		if st.UnconfirmedMsgs > 0 {
 			st.OldestUnconfirmed = st.OldestAge // they are the oldest
 		}

@@ -37,6 +37,36 @@ func TestBufferStatsWhenTheAnswerIsFasterThanTheWriter(t *testing.T) {
 	}
 }
 
+// The same for what goes out once more.
+func TestBufferStatsWhenTheAnswerToARepeatIsFaster(t *testing.T) {
+	t.Parallel()
+	o := newOutbox(boxLimits{bytes: 1 << 20}, &Statistics{})
+	o.keepAll()
+	var b batch
+	for range 2 {
+		o.attach(nil, nil, nil)
+		require.NoError(t, o.publish("foo", "", nil, nil, nil))
+		_, ok := o.ping(false)
+		require.True(t, ok)
+		require.True(t, o.take(&b))
+		if o.keep.repeatTo == 0 { // the first session is lost with the answer
+			o.advance(b.size)
+			o.detach()
+			o.rewind(0)
+		}
+	}
+	_, ok := o.answered()
+	require.True(t, ok)
+	early := o.bufferStats()
+	o.advance(b.size)
+	late := o.bufferStats()
+	for _, st := range []BufferStats{early, late} {
+		require.Equal(t, []int{0, 0, 0, 0}, []int{st.Msgs, st.Bytes, st.UnconfirmedMsgs, st.UnconfirmedBytes})
+		require.EqualValues(t, 2, st.Confirmed)
+		require.EqualValues(t, 1, st.Repeated)
+	}
+}
+
 // Without AtLeastOnce an accepted message is in one of five places, as
 // docs/RECONNECT.md says: taken by the system, held, given up, purged, withdrawn.
 func TestEveryAcceptedMessageIsInOnePlace(t *testing.T) {

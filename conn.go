@@ -15,8 +15,8 @@ import (
 // something to run.
 //
 // Lock order, outermost first: Conn.mu, registry.mu, Subscription.mu, pings.mu,
-// outbox.mu; session.mu goes before outbox.mu; requests.mu and dispatcher.mu are
-// leaves as outbox.mu is.
+// outbox.mu; session.mu goes before requests.mu, and both before outbox.mu;
+// dispatcher.mu is a leaf as outbox.mu is.
 // None is held across a system call, a look-up or a function of the program.
 
 // Conn is a connection to a NATS system: a handle that a program keeps over all

@@ -95,7 +95,7 @@ func TestNegativeSyncQueueLen(t *testing.T) {
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	tests := make(map[string]bool)
-	for _, pattern := range []string{"*_test.go", "*/*_test.go", "encoders/*/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "*/*_test.go", "encoders/*/*_test.go", "examples/*/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, f := range files {

@@ -88,7 +88,17 @@ func (nc *Conn) drain() {
 		err = ErrTimeout
 	}
 	nc.drainError(err)
+	if err != nil && nc.outlasts() {
+		_ = nc.finish(nc.ctx) // ends with the Shutdown at the latest, which closes the connection
+	}
 	nc.Close()
+}
+
+// outlasts reports whether a Shutdown has made the drain its own.
+func (nc *Conn) outlasts() bool {
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.draining == drainOutlasts
 }
 
 // drainError tells the program what a drain could not do, unless the connection

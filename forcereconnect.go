@@ -12,8 +12,9 @@ func ReconnectOnFlusherError() Option {
 // ForceReconnect gives the server up and looks for another at once: the first
 // attempt comes without a pause, also where the connection does not reconnect by
 // itself ([NoReconnect]). Flush and Request calls that wait return
-// [ErrConnectionClosed]; a request that is still unsent then is not sent any more. What
-// was published and not sent yet goes to the next server.
+// [ErrConnectionClosed], but for requests with [UseOldRequestStyle], which wait on; a
+// request that is still unsent then is not sent any more. What was published and not
+// sent yet goes to the next server.
 // While there is no server it ends the present pause.
 //
 // Errors: [ErrConnectionClosed], [ErrConnectionDraining].
@@ -40,7 +41,7 @@ func (nc *Conn) ForceReconnect() error {
 	// that a Request from now on is left alone. swapOut does the rest.
 	first := s != nil && s.mark(loss{forced: true, hurry: true}, func() {
 		nc.out.detach()
-		nc.requests.interrupt()
+		nc.requests.interrupt(nc.out)
 	})
 	if first {
 		nc.state.move(RECONNECTING)
@@ -55,14 +56,25 @@ func (nc *Conn) ForceReconnect() error {
 	return nil
 }
 
-// interrupt ends the requests that wait, as close does, but takes new ones.
-func (r *requests) interrupt() {
+// interrupt ends the requests that wait, as close does, but takes new ones. What is
+// published of them is withdrawn here, before there can be another server: their
+// callers may be too slow for that.
+func (r *requests) interrupt(box *outbox) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for token, w := range r.waiting {
 		delete(r.waiting, token)
+		box.withdrawSent(&w.sent)
 		w.reply <- nil
 	}
+}
+
+// withdrawSent is withdraw for a publish that may be under way.
+func (o *outbox) withdrawSent(how *handling) {
+	o.mu.Lock()
+	at := how.at
+	o.mu.Unlock()
+	o.withdraw(at)
 }
 
 // startPause begins a pause that ForceReconnect can end.

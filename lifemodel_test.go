@@ -145,7 +145,9 @@ func (m *lifeModel) enabled(a lifeAction) bool {
 	case actRequest:
 		return few && m.waiting(actRequest) < 2
 	case actFlush:
-		return m.waiting(actFlush) < 2
+		// One behind the last of a drain may be answered or be ended by the close.
+		behind := m.stage == stagePubs && m.phase == lifeConnected
+		return !behind && m.waiting(actFlush) < 2
 	case actSubscribe:
 		return m.count(func(s *modelSub) bool { return s.end != endOver }) < 2
 	case actWork:

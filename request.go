@@ -51,7 +51,7 @@ type requests struct {
 type requestWaiter struct {
 	token string
 	reply chan *Msg
-	sent  handling // of its publish
+	sent  handling // of its publish; what comes of it is guarded by the outbox's lock
 }
 
 func newRequests() *requests {
@@ -81,6 +81,7 @@ func (r *requests) open(nc *Conn) (*requestWaiter, string, error) {
 			break
 		}
 	}
+	w.sent = handling{at: noPosition}
 	r.waiting[w.token] = w
 	return w, subject, nil
 }
@@ -279,7 +280,6 @@ func (nc *Conn) request(subject string, hdr, data []byte,
 	if err != nil {
 		return nil, err
 	}
-	w.sent = handling{}
 	if err := nc.publish(subject, reply, hdr, data, &w.sent); err != nil {
 		nc.requests.finish(w)
 		return nil, err

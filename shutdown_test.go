@@ -236,6 +236,42 @@ func TestShutdownEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A Drain that loses its server closes the connection, unless a Shutdown has come in.
+func TestShutdownOutlastsTheDrainThatItJoins(t *testing.T) {
+	t.Parallel()
+	draining, joined := make(chan struct{}), make(chan struct{})
+	again := make(chan struct{})
+	srv := scripted(t, func(p *peerConn) {
+		if _, ok := p.welcome(); !ok {
+			return
+		}
+		if p.n > 0 {
+			p.serve(nil)
+			close(again)
+			return
+		}
+		for f, ok := p.frame(); ok && f.op != "PING"; f, ok = p.frame() {
+		}
+		close(draining) // its flush is not answered
+		<-joined
+		p.cut()
+	})
+	_, silent := errEvents()
+	nc := connectTo(t, srv.url(), append(fast(), silent)...)
+	publishAll(t, nc, 3)
+	require.NoError(t, nc.Drain())
+	got(t, draining, "the drain's flush")
+	done := make(chan error, 1)
+	go func() { done <- nc.Shutdown(withPatience(t)) }() // ends with the shutdown
+	soon(t, nc.outlasts, "the shutdown has not joined")
+	close(joined)
+	var e *ShutdownError
+	require.ErrorAs(t, got(t, done, "shutdown"), &e)
+	require.NoError(t, e.Err, "it has drained")
+	require.EqualValues(t, 3, e.InDoubt)
+	got(t, again, "the end of the second session")
+}
+
 func TestShutdownJoinsAnother(t *testing.T) {
 	t.Parallel()
 	s, nc := inOutage(t)

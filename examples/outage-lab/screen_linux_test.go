@@ -112,7 +112,7 @@ func TestTerminalIsGivenBackAfterAFailure(t *testing.T) {
 	after, err := term.GetState(int(tty.Fd()))
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
+	require.Eventually(t, func() bool { return strings.Contains(seen.String(), leave) }, 20*time.Second, time.Millisecond)
 	require.NoError(t, user.Close())
 	reading.Wait()
-	assert.Contains(t, seen.String(), leave)
 }
