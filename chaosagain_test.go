@@ -11,6 +11,12 @@ import (
 func (c *chaos) again(t *testing.T, seed uint64, lasts time.Duration) {
 	c.t, c.seed, c.lasts = t, seed, lasts
 	c.before = chaosBefore{c.nc.BufferStats(), c.nc.Stats(), c.sub.Stats()}
+	c.forget()
+	c.faults = chaosFaults{t: c.t, rng: rand.New(rand.NewPCG(seed, 0)), proxy: c.proxy, server: c.server, restarts: c.restarts}
+}
+
+// forget lets go of the account of a run that has settled, and of its memory.
+func (c *chaos) forget() {
 	for p := range c.pubs {
 		c.pubs[p].again()
 	}
@@ -18,27 +24,22 @@ func (c *chaos) again(t *testing.T, seed uint64, lasts time.Duration) {
 	c.subbed.again()
 	c.purged.again()
 	c.given.again()
-	c.proofs = c.proofs[:0]
-	c.faults = chaosFaults{t: c.t, rng: rand.New(rand.NewPCG(seed, 0)), proxy: c.proxy, server: c.server, restarts: c.restarts}
+	c.proofs = nil
 }
 
 func (p *chaosPublisher) again() {
-	p.accepted.clear()
-	p.withdrawn.clear()
+	p.accepted, p.withdrawn = nil, nil
 	p.calls = 0
 	p.returned.Store(0)
 }
-
-func (s *chaosSet) clear() { *s = (*s)[:0] }
 
 func (t *chaosTally) again() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for p := range t.got {
-		t.got[p].clear()
-		t.top[p] = 0
+		t.got[p], t.top[p] = nil, 0
 	}
-	t.seen, t.damaged, t.overtaken, t.repeated = 0, 0, 0, t.repeated[:0]
+	t.seen, t.damaged, t.overtaken, t.repeated = 0, 0, 0, nil
 }
 
 func (t *chaosTap) again() {
@@ -46,7 +47,7 @@ func (t *chaosTap) again() {
 	t.streamMu.Lock()
 	defer t.streamMu.Unlock()
 	t.skipped += max(len(t.streams)-1, 0)
-	t.streams = t.streams[:0]
+	t.streams = nil
 }
 
 func (g *chaosGiven) again() {

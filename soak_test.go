@@ -197,6 +197,7 @@ func (s *soak) publish(t *testing.T, c *chaos, mode int, seed uint64) {
 	s.samples.count("missing", a.missing)
 	s.samples.count("repeated", int(c.stats().Repeated))
 	s.samples.count("publishers' sessions", len(c.tap.streams)-1)
+	c.forget() // it is not the library's heap
 }
 
 // end closes what has lived for all rounds.

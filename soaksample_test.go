@@ -78,9 +78,9 @@ const (
 	// soakLinger is how long what has ended may take to be gone.
 	soakLinger = 2 * time.Second
 	// soakHeapMore is how many bytes more the heap of a window may have than that of
-	// the first: package testing keeps the names of subtests, and the ledgers and the
-	// servers in the process the room that they have once needed. That is less than half
-	// of it in 150 rounds. One byte kept of each message would be more, in minutes.
+	// the first: package testing keeps the names of subtests, and the servers in the
+	// process the room that they have once needed. That is less than half of it in 150
+	// rounds. One byte kept of each message would be more, in minutes.
 	soakHeapMore = 1 << 20
 	// soakWindows is how many parts of the run are compared.
 	soakWindows = 4
