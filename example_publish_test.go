@@ -25,7 +25,7 @@ func ExampleConn_Publish() {
 	if err := nc.Publish("orders.new", data); err != nil {
 		log.Fatal(err) // it was not taken
 	}
-	copy(data, "XXX XXXXX") // data may be used again at once
+	copy(data, "two forks") // data may be used again at once
 
 	m, err := sub.NextMsg(5 * time.Second)
 	if err != nil {
