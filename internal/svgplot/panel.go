@@ -124,20 +124,27 @@ func (d *document) line(l Line, i int, r frame) {
 		}
 	}
 	if path.Len() > 0 {
-		d.printf(`<path class="%s" d="%s"/>`+"\n", class(i), path.String())
+		d.printf(`<path class="%s" d="%s"/>`+"\n", l.class(i), path.String())
 	}
 	if dots.Len() > 0 {
 		// A line without length and with round ends is a dot.
-		d.printf(`<path class="line c%d" style="stroke-width:7" d="%s"/>`+"\n", i%colours, dots.String())
+		d.printf(`<path class="line c%d" style="stroke-width:7" d="%s"/>`+"\n", l.colour(i), dots.String())
 	}
 }
 
-// class is how the i-th line is drawn.
-func class(i int) string {
-	if i >= colours {
-		return fmt.Sprintf("line more c%d", i%colours)
+// class is how the line is drawn that is the i-th of its panel.
+func (l Line) class(i int) string {
+	if l.Dashed || l.Colour == 0 && i >= colours {
+		return fmt.Sprintf("line more c%d", l.colour(i))
 	}
-	return fmt.Sprintf("line c%d", i)
+	return fmt.Sprintf("line c%d", l.colour(i))
+}
+
+func (l Line) colour(i int) int {
+	if l.Colour > 0 {
+		i = l.Colour - 1
+	}
+	return i % colours
 }
 
 // spans draws what lies of each span on the x axis; a moment is a thin line.
@@ -190,7 +197,7 @@ func (d *document) legend(lines []Line, x, y, wide float64) {
 	for row, indexes := range legend(lines, wide) {
 		at, base := x, y+float64(row*legendHeight)+12
 		for _, i := range indexes {
-			d.printf(`<path class="%s" d="M%.1f %.1fh%d"/>`, class(i), at, base-4, swatch)
+			d.printf(`<path class="%s" d="M%.1f %.1fh%d"/>`, lines[i].class(i), at, base-4, swatch)
 			d.text(at+swatch+6, base, "soft", "start", lines[i].Name)
 			at += entry(lines[i].Name)
 		}

@@ -66,6 +66,10 @@ type Line struct {
 	Points []Point
 	// Dots marks each point.
 	Dots bool
+	// Dashed breaks the line, to tell it from another one of its colour.
+	Dashed bool
+	// Colour is the number of the line's colour, from 1; default: that of its position.
+	Colour int
 }
 
 // A Point is a value of each axis.

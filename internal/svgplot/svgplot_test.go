@@ -251,8 +251,10 @@ func TestEveryClassHasAStyle(t *testing.T) {
 			}
 		}
 	}
-	assert.Equal(t, "line c0", class(0))
-	assert.NotEqual(t, class(0), class(colours))
+	assert.Equal(t, "line c0", Line{}.class(0))
+	assert.NotEqual(t, Line{}.class(0), Line{}.class(colours))
+	assert.Equal(t, "line c2", Line{Colour: 3}.class(7))
+	assert.Equal(t, "line more c2", Line{Colour: 3, Dashed: true}.class(0))
 }
 
 type brokenWriter struct{}

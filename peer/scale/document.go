@@ -1,13 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
-	"github.com/natsring/nats.go/peer/internal/chart"
+	"github.com/natsring/nats.go/internal/svgplot"
 )
 
 // picture is a chart of one or more curves, which have the same sizes.
@@ -25,12 +26,12 @@ var pictures = []picture{
 // document writes the charts, and the tables between their marks in SCALE.md.
 func (r *results) document(docs string) error {
 	for _, p := range pictures {
-		if err := os.WriteFile(filepath.Join(docs, p.file), []byte(r.chart(p).SVG()), 0o644); err != nil {
+		if err := writeFigure(filepath.Join(docs, p.file), r.figure(p)); err != nil {
 			return err
 		}
 	}
-	for file, c := range stormCharts(r.Storms) {
-		if err := os.WriteFile(filepath.Join(docs, file), []byte(c.SVG()), 0o644); err != nil {
+	for file, f := range stormFigures(r.Storms) {
+		if err := writeFigure(filepath.Join(docs, file), f); err != nil {
 			return err
 		}
 	}
@@ -199,24 +200,35 @@ func (c *curve) label(line string) string {
 	return line
 }
 
-// chart has a colour for each line, and dashes for the incumbent.
-func (r *results) chart(p picture) chart.Chart {
-	c := chart.Chart{Title: p.title, X: findCurve(p.curves[0]).over, Y: "ns of processor time", LogX: true}
-	color := 0
+// figure has a colour for each line, and dashes for the incumbent.
+func (r *results) figure(p picture) svgplot.Figure {
+	panel := svgplot.Panel{
+		X: svgplot.Axis{Label: findCurve(p.curves[0]).over, Log: true},
+		Y: svgplot.Axis{Label: "ns of processor time"},
+	}
+	colour := 1
 	for _, name := range p.curves {
 		cv := findCurve(name)
 		for _, line := range cv.lines {
 			for _, who := range clients {
-				s := chart.Series{Name: cv.label(line) + ": " + who, Color: color, Dashed: who == incumbent}
+				l := svgplot.Line{Name: cv.label(line) + ": " + who, Colour: colour, Dashed: who == incumbent}
 				for _, n := range cv.sizes {
 					if y, ok := r.median(cv.at(n), who, line); ok {
-						s.Points = append(s.Points, chart.Point{X: float64(n), Y: y})
+						l.Points = append(l.Points, svgplot.Point{X: float64(n), Y: y})
 					}
 				}
-				c.Series = append(c.Series, s)
+				panel.Lines = append(panel.Lines, l)
 			}
-			color++
+			colour++
 		}
 	}
-	return c
+	return svgplot.Figure{Title: p.title, Panels: []svgplot.Panel{panel}}
+}
+
+func writeFigure(file string, f svgplot.Figure) error {
+	var b bytes.Buffer
+	if err := f.Write(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
 }

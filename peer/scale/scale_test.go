@@ -107,7 +107,7 @@ func TestDocumentIsUpToDate(t *testing.T) {
 	require.NoError(t, r.document(docs))
 	files, err := filepath.Glob(filepath.Join(docs, "*"))
 	require.NoError(t, err)
-	require.Len(t, files, 1+len(pictures)+len(stormCharts(r.Storms)))
+	require.Len(t, files, 1+len(pictures)+len(stormFigures(r.Storms)))
 	for _, file := range files {
 		want, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestStormIsSimulated(t *testing.T) {
 			assert.Positive(t, r.Peak)
 		}
 	}
-	assert.Len(t, stormCharts(s), 2)
+	assert.Len(t, stormFigures(s), 2)
 }
 
 func TestNumbers(t *testing.T) {

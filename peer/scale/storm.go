@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/natsring/nats.go/peer/internal/chart"
+	"github.com/natsring/nats.go/internal/svgplot"
 )
 
 // stormResults is what TestStorm of the package nats writes for one server: whole
@@ -59,37 +59,41 @@ func simulate(clients int) (s []stormResults, err error) {
 // whose axis would flatten the others.
 const inLine = 2
 
-// stormCharts are for the first server, with the time in which all are back there.
-func stormCharts(all []stormResults) map[string]chart.Chart {
+// stormFigures are for the first server, with the time in which all are back there.
+func stormFigures(all []stormResults) map[string]svgplot.Figure {
 	if len(all) == 0 {
 		return nil
 	}
 	s := all[0]
-	return map[string]chart.Chart{
-		"storm-together.svg": s.chart("Clients that come together", s.Runs[:inLine]),
-		"storm-spread.svg":   s.chart("Clients that are spread", s.Runs[inLine:]),
+	return map[string]svgplot.Figure{
+		"storm-together.svg": s.figure("Clients that come together", s.Runs[:inLine]),
+		"storm-spread.svg":   s.figure("Clients that are spread", s.Runs[inLine:]),
 	}
 }
 
-func (s stormResults) chart(title string, runs []stormRun) chart.Chart {
-	c := chart.Chart{Title: title, X: fmt.Sprintf("seconds since the server died; it is back after %.0f", s.Down),
-		Y: fmt.Sprintf("attempts per %.0f ms", s.Bin*1000), Steps: true}
+// figure shows each bin as a step.
+func (s stormResults) figure(title string, runs []stormRun) svgplot.Figure {
+	panel := svgplot.Panel{
+		X: svgplot.Axis{Label: fmt.Sprintf("seconds since the server died; it is back after %.0f", s.Down)},
+		Y: svgplot.Axis{Label: fmt.Sprintf("attempts per %.0f ms", s.Bin*1000)},
+	}
 	longest := 0
 	for _, r := range s.Runs {
 		longest = max(longest, len(r.Attempts))
 	}
-	for i, r := range runs {
-		line := chart.Series{Name: r.Name, Color: i}
-		for k := range longest + 1 {
+	for _, r := range runs {
+		line := svgplot.Line{Name: r.Name}
+		for k := range longest {
 			y := 0.0
 			if k < len(r.Attempts) {
 				y = float64(r.Attempts[k])
 			}
-			line.Points = append(line.Points, chart.Point{X: float64(k) * s.Bin, Y: y})
+			from := float64(k) * s.Bin
+			line.Points = append(line.Points, svgplot.Point{X: from, Y: y}, svgplot.Point{X: from + s.Bin, Y: y})
 		}
-		c.Series = append(c.Series, line)
+		panel.Lines = append(panel.Lines, line)
 	}
-	return c
+	return svgplot.Figure{Title: title, Panels: []svgplot.Panel{panel}}
 }
 
 // stormTables are one for each server.
