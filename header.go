@@ -40,24 +40,22 @@ const (
 	statusLength      = 3
 )
 
-// encode returns the header as it goes on the wire, nil if it is empty: a
+// headerRoom is how long a header block may be to need no memory of its own while it
+// is put into the outbox.
+const headerRoom = 512
+
+// appendTo appends the header as it goes on the wire, nothing if it is empty: a
 // version line, a line for each value, an empty line.
 // ErrBadHeaderMsg: a key is empty or has a character that no token may have.
-func (h Header) encode() ([]byte, error) {
+func (h Header) appendTo(b []byte) ([]byte, error) {
 	if len(h) == 0 {
-		return nil, nil
+		return b, nil
 	}
-	size := len(headerLine) + 4
+	b = append(b, headerLine+"\r\n"...)
 	for k, vs := range h {
 		if !validHeaderKey(k) {
 			return nil, ErrBadHeaderMsg
 		}
-		for _, v := range vs {
-			size += len(k) + len(v) + len(": \r\n")
-		}
-	}
-	b := append(make([]byte, 0, size), headerLine+"\r\n"...)
-	for k, vs := range h {
 		for _, v := range vs {
 			b = append(b, k...)
 			b = append(b, ": "...)
@@ -71,9 +69,7 @@ func (h Header) encode() ([]byte, error) {
 // appendHeaderValue keeps a value on its line: outer white space goes, inner
 // line breaks become spaces.
 func appendHeaderValue(b []byte, v string) []byte {
-	v = strings.TrimFunc(v, func(r rune) bool {
-		return r == ' ' || r == '\t' || r == '\r' || r == '\n'
-	})
+	v = strings.Trim(v, " \t\r\n")
 	start := len(b)
 	b = append(b, v...)
 	for i := start; i < len(b); i++ {
@@ -84,17 +80,22 @@ func appendHeaderValue(b []byte, v string) []byte {
 	return b
 }
 
-// validHeaderKey reports whether a key is a token of RFC 7230, section 3.2.6.
-func validHeaderKey(k string) bool {
-	if k == "" {
-		return false
+// tokenChars are the characters of a token of RFC 7230, section 3.2.6.
+var tokenChars = func() (is [256]bool) {
+	for c := '!'; c < 0x7f; c++ {
+		is[c] = !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
 	}
+	return is
+}()
+
+// validHeaderKey reports whether a key is a token.
+func validHeaderKey(k string) bool {
 	for i := range len(k) {
-		if c := k[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+		if !tokenChars[k[i]] {
 			return false
 		}
 	}
-	return true
+	return k != ""
 }
 
 // DecodeHeadersMsg decodes a header block as it came on the wire. The status of

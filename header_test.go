@@ -59,7 +59,7 @@ func TestHeaderEncode(t *testing.T) {
 		"injection":        {Header{"k": {"v\r\nevil: 1\r\n\r\nPUB x 0"}}, "k: v  evil: 1    PUB x 0\r\n"},
 		"other bytes":      {Header{"k": {"\x00\x7f:é\xff"}}, "k: \x00\x7f:é\xff\r\n"},
 	} {
-		b, err := c.h.encode()
+		b, err := c.h.appendTo(nil)
 		require.NoError(t, err, name)
 		if len(c.h) == 0 {
 			require.Nil(t, b, name)
@@ -67,7 +67,7 @@ func TestHeaderEncode(t *testing.T) {
 		}
 		require.Equal(t, "NATS/1.0\r\n"+c.want+"\r\n", string(b), name)
 	}
-	b, err := Header{"a": {"1"}, "b": {"2", "3"}}.encode()
+	b, err := Header{"a": {"1"}, "b": {"2", "3"}}.appendTo(nil)
 	require.NoError(t, err)
 	require.Contains(t, []string{
 		"NATS/1.0\r\na: 1\r\nb: 2\r\nb: 3\r\n\r\n", "NATS/1.0\r\nb: 2\r\nb: 3\r\na: 1\r\n\r\n",
@@ -80,7 +80,7 @@ func TestHeaderKeys(t *testing.T) {
 	for c := range 256 {
 		good := c >= 33 && c <= 126 && !strings.ContainsRune(no, rune(c))
 		for _, key := range []string{string([]byte{byte(c)}), string([]byte{'a', byte(c), 'b'})} {
-			_, err := Header{key: {"v"}}.encode()
+			_, err := Header{key: {"v"}}.appendTo(nil)
 			if good {
 				require.NoError(t, err, "%q", key)
 			} else {
@@ -88,7 +88,7 @@ func TestHeaderKeys(t *testing.T) {
 			}
 		}
 	}
-	_, err := Header{"": {"v"}}.encode()
+	_, err := Header{"": {"v"}}.appendTo(nil)
 	require.Equal(t, ErrBadHeaderMsg, err)
 }
 
@@ -199,7 +199,7 @@ func asEncoded(h Header) Header {
 // checkRoundTrip encodes a header and decodes it again; false if it has a key
 // that cannot be sent.
 func checkRoundTrip(t *testing.T, h Header) bool {
-	b, err := h.encode()
+	b, err := h.appendTo(nil)
 	if err != nil {
 		require.Equal(t, ErrBadHeaderMsg, err)
 		require.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(h)), func(k string) bool {

@@ -168,11 +168,13 @@ func (o *outbox) dropNewLocked(size int, subject, reply string, hdr, data []byte
 	if !o.given.listen {
 		return
 	}
-	o.given.add(size, time.Now(), ErrDropped, func() *Msg {
-		frame := appendPublishHead(make([]byte, 0, size), subject, reply, hdr, data)
-		frame = append(append(append(frame, hdr...), data...), crlf...)
-		return decodePublish(frame)
-	})
+	if !o.given.takes(size) {
+		o.given.miss(ErrDropped)
+		return
+	}
+	frame := appendPublishHead(make([]byte, 0, size), subject, reply, hdr, data)
+	frame = append(append(append(frame, hdr...), data...), crlf...)
+	o.given.add(size, time.Now(), ErrDropped, func() *Msg { return decodePublish(frame) })
 }
 
 // ageOwnLocked notes the age limit of the frame that is appended next, if any.

@@ -38,7 +38,8 @@ func (m *Msg) Size() int {
 	if m.received > 0 {
 		return n + m.received
 	}
-	hdr, err := m.Header.encode()
+	var room [headerRoom]byte
+	hdr, err := m.Header.appendTo(room[:0])
 	if err != nil {
 		return n
 	}

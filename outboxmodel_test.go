@@ -175,7 +175,7 @@ func (m *outboxModel) purge() {
 		if !h.counted {
 			m.purgedFresh++
 		}
-		hdr, err := msg.Header.encode()
+		hdr, err := msg.Header.appendTo(nil)
 		require.NoError(m.t, err)
 		require.True(m.t, strings.HasSuffix(h.wire, "\r\n"+string(hdr)+string(msg.Data)+"\r\n"), "message %d", h.n)
 		require.Equal(m.t, "s", msg.Subject)

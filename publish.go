@@ -45,7 +45,8 @@ func (nc *Conn) PublishMsg(m *Msg) error {
 	if m == nil {
 		return ErrInvalidMsg
 	}
-	hdr, err := m.Header.encode()
+	var room [headerRoom]byte
+	hdr, err := m.Header.appendTo(room[:0])
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,8 @@ func (nc *Conn) PublishMsgWithContext(ctx context.Context, m *Msg, opts ...Publi
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	hdr, err := m.Header.encode()
+	var room [headerRoom]byte
+	hdr, err := m.Header.appendTo(room[:0])
 	if err != nil {
 		return err
 	}

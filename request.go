@@ -215,7 +215,8 @@ func (nc *Conn) RequestMsg(m *Msg, timeout time.Duration) (*Msg, error) {
 	if m == nil {
 		return nil, ErrInvalidMsg
 	}
-	hdr, err := m.Header.encode()
+	var room [headerRoom]byte
+	hdr, err := m.Header.appendTo(room[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +247,8 @@ func (nc *Conn) RequestMsgWithContext(ctx context.Context, m *Msg) (*Msg, error)
 	if m == nil {
 		return nil, ErrInvalidMsg
 	}
-	hdr, err := m.Header.encode()
+	var room [headerRoom]byte
+	hdr, err := m.Header.appendTo(room[:0])
 	if err != nil {
 		return nil, err
 	}

@@ -63,13 +63,16 @@ type givenUp struct {
 
 // add notes one message; msg is asked for it only if there is room.
 func (g *givenUp) add(size int, at time.Time, reason error, msg func() *Msg) {
-	if g.counts || g.full(size) {
+	if !g.takes(size) {
 		g.miss(reason)
 		return
 	}
 	g.list = append(g.list, Undelivered{Msg: msg(), Count: 1, Accepted: at, Err: reason})
 	g.bytes += size
 }
+
+// takes reports whether a message of a size is to be handed over, not only counted.
+func (g *givenUp) takes(size int) bool { return !g.counts && !g.full(size) }
 
 // full reports whether a message of a size has no room; one is always kept.
 func (g *givenUp) full(size int) bool {
