@@ -39,7 +39,7 @@ func (b *batch) add(p []byte) {
 // take waits until there is something to send and fills b with it. False means
 // that the session is over and the writer must end.
 func (o *outbox) take(b *batch) bool {
-	o.mu.Lock()
+	o.lock()
 	defer o.mu.Unlock()
 	for o.state == boxAttached {
 		if o.onReplay != nil && o.replayedLocked() {
@@ -186,7 +186,7 @@ func (o *outbox) collectRunLocked(b *batch, from, to uint64) {
 // advance accounts for n bytes that the kernel took: first what went ahead, if
 // the batch began with it, then frames. Frames taken whole are given back.
 func (o *outbox) advance(n int) {
-	o.mu.Lock()
+	o.lock()
 	defer o.unlock()
 	o.progress += uint64(n)
 	o.inHand = 0

@@ -22,41 +22,48 @@ import (
 //
 // The lock is a leaf: nothing else is locked, called or waited for under it.
 type outbox struct {
+	// What every publish touches comes first: publishers on several processors hand
+	// these cache lines to each other.
 	mu    sync.Mutex
-	ready sync.Cond // the writer waits here for something to send
+	last  *chunk // where the tail is
+	tail  uint64
+	bytes int64 // of the live publishes between sent and tail
+	msgs  int64 // how many those are
+	// deadBytes are those of dead frames between sent and tail, and of dead frames that
+	// are kept. They take room, though nobody's limit, until they are passed or moved
+	// out (compact.go).
+	deadBytes int64
+	lead      int64 // bytes taken ahead of a writer that is fast; fixed (lead.go)
+	state     boxState
+	idle      bool        // the writer waits on ready
+	exact     bool        // every frame gets the exact time; fixed
+	now       stamp       // the time as far as it is known: see tickLocked
+	keep      *keeper     // nil: what the kernel has taken is given back; fixed
+	refuse    error       // why nothing is taken any more, once closed
+	stats     *Statistics // OutMsgs and OutBytes, guarded by mu
+	like      lastLine
 
-	limits boxLimits // fixed
-	window int64     // bytes taken ahead of a connected writer; fixed
-	lead   int64     // and of one that is fast; fixed (lead.go)
-
-	state  boxState
+	ready  sync.Cond     // the writer waits here for something to send
+	limits boxLimits     // fixed
+	window int64         // bytes taken ahead of a connected writer; fixed
 	server *serverLimits // what the session's server takes; nil: everything
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	// between: detached, but the next session is there and about to be attached.
 	between bool
-	refuse  error // why nothing is taken any more, once closed
-	bytes   int64 // of the live publishes between sent and tail
-	msgs    int64 // how many those are
 	dead    int   // dead frames between sent and tail
-	// deadBytes are their bytes, and those of dead frames that are kept. They take
-	// room, though nobody's limit, until they are passed or moved out (compact.go).
-	deadBytes int64
-	slack     int64 // how much more of them than of live ones there may be; fixed
-	control   int   // control frames between sent and tail
+	slack   int64 // how much more bytes of dead ones than of live ones there may be; fixed
+	control int   // control frames between sent and tail
 
-	head   *chunk // first chunk still held
-	sent   cursor // first frame that the kernel has not taken whole
-	part   int    // bytes of it that the kernel has
-	last   *chunk // where the tail is
-	warm   *chunk // list of chunks to be used again while the writer is at work
-	warmed int    // how many
-	tail   uint64
+	head   *chunk   // first chunk still held
+	sent   cursor   // first frame that the kernel has not taken whole
+	part   int      // bytes of it that the kernel has
+	warm   *chunk   // list of chunks to be used again while the writer is at work
+	warmed int      // how many
 	asked  []uint64 // behind the PINGs that are out or in the ring, in that order
 	pinged uint64   // position behind the last PING appended
 	proven uint64   // the server has all before this position, whatever sent says
 	inHand uint64   // end of the frames that the writer has; 0: it has none
-	keep   *keeper  // nil: what the kernel has taken is given back; fixed
 
 	// ahead goes out before the next frame: the replay of the subscriptions,
 	// then PONGs. It belongs to the session and goes with it.
@@ -65,7 +72,6 @@ type outbox struct {
 	owed    int      // PONGs owed to the server
 	parting *parting // nil: the session is not about to end in order
 
-	idle     bool          // the writer waits on ready
 	resting  bool          // the writer waits there for its pace
 	progress uint64        // bytes the kernel has taken
 	room     chan struct{} // closed when a waiting publisher should look again
@@ -77,9 +83,7 @@ type outbox struct {
 	replayTo uint64
 
 	born  time.Time
-	now   stamp                    // the time as far as it is known: see tickLocked
 	swept stamp                    // when was last looked for what has expired
-	exact bool                     // every frame gets the exact time; fixed
 	ages  map[uint64]time.Duration // own limits of frames, by position
 	gone  uint64                   // lowest position given up that pings do not know of
 
@@ -96,9 +100,7 @@ type outbox struct {
 	mark    watermark
 	crossed func() // called without the lock; fixed
 
-	like  lastLine
 	count boxCounters
-	stats *Statistics // OutMsgs and OutBytes, guarded by mu
 }
 
 // boxState says whether a session drains the outbox.
@@ -132,7 +134,7 @@ func (o *outbox) publish(subject, reply string, hdr, data []byte, how *handling)
 	if size > maxFrame {
 		return ErrMaxPayload
 	}
-	o.mu.Lock()
+	o.lock()
 	defer o.unlock()
 	drop, err := o.admitLocked(subject, how)
 	if err == nil {

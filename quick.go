@@ -2,10 +2,13 @@ package nats
 
 import "encoding/binary"
 
+// lineMost is the longest control line that is remembered.
+const lineMost = 48
+
 // lastLine is the control line of the last plain publish: most are like the one
 // before, and then there is nothing to check and nothing to encode.
 type lastLine struct {
-	line    [48]byte // "PUB subject 16\r\n"
+	line    [lineMost]byte // "PUB subject 16\r\n"
 	length  int      // 0: there is none
 	subject int      // the length of it
 	payload int
@@ -31,7 +34,7 @@ func (l *lastLine) note(b []byte, subject string, payload int) {
 // quick is publish where nothing is special: a session that keeps up, a writer that
 // is at work, room in the last chunk. False: it has done nothing.
 func (o *outbox) quick(subject string, data []byte, check bool) bool {
-	o.mu.Lock()
+	o.lock()
 	same := o.like.is(subject, len(data))
 	size := o.like.length + len(data) + len("\r\n")
 	if !same {
@@ -42,21 +45,23 @@ func (o *outbox) quick(subject string, data []byte, check bool) bool {
 		size = publishSize(subject, "", nil, data)
 	}
 	c := o.last
-	if c == nil || c.free() < size+indexEntry || o.state != boxAttached || o.idle || o.exact || o.refuse != nil ||
+	if c == nil || c.free() < size+lineMost+indexEntry || o.state != boxAttached || o.idle || o.exact || o.refuse != nil ||
 		o.bytes >= o.lead || (o.keep != nil || o.deadBytes > 0) && !o.keepsUpLocked() ||
 		!same && o.takesLocked(0, len(data)) != nil {
 		o.mu.Unlock()
 		return false
 	}
 	c.addFrame(frameInfo(size), o.now)
-	b := c.buf[c.used : c.used+size]
+	b := c.buf[c.used : c.used+size+lineMost]
 	if same {
-		copy(b, o.like.line[:o.like.length])
+		// The line is copied with what is behind it, which is faster than to the byte;
+		// what is too much is overwritten.
+		*(*[lineMost]byte)(b) = o.like.line
 		copy(b[o.like.length:], data)
 		binary.LittleEndian.PutUint16(b[size-len("\r\n"):], lineEnd)
 	} else {
-		putPublish(b, subject, "", data)
-		o.like.note(b, subject, len(data))
+		putPublish(b[:size], subject, "", data)
+		o.like.note(b[:size], subject, len(data))
 	}
 	c.used += size
 	o.tail += uint64(size)
@@ -92,4 +97,24 @@ func putPublish(b []byte, subject, reply string, data []byte) {
 		i += 1 + copy(b[i+1:], reply)
 		b[i] = ' '
 	}
+}
+
+// lockTries is how often one looks for the lock before it queues up for it. It is held
+// for some dozens of nanoseconds; to sleep and to be woken takes a hundred times as long.
+const lockTries = 100
+
+// lock locks mu for one who will not hold it for long, as nobody does.
+func (o *outbox) lock() {
+	if !o.mu.TryLock() {
+		o.lockBusy()
+	}
+}
+
+func (o *outbox) lockBusy() {
+	for range lockTries {
+		if o.mu.TryLock() {
+			return
+		}
+	}
+	o.mu.Lock()
 }
