@@ -41,13 +41,37 @@ func (b *batch) add(p []byte) {
 func (o *outbox) take(b *batch) bool {
 	o.lock()
 	defer o.mu.Unlock()
+	return o.takeLocked(b)
+}
+
+// next is advance and take with one lock, and with a pause between them if the writer
+// should linger.
+func (o *outbox) next(b *batch, n int) bool {
+	o.lock()
+	o.advanceLocked(n)
+	if given, crossed := o.newsLocked(); given || crossed {
+		o.mu.Unlock()
+		o.tell(given, crossed)
+		o.lock()
+	}
+	if o.lingersLocked() {
+		o.mu.Unlock()
+		linger()
+		o.lock()
+		o.lingeredLocked()
+	}
+	defer o.mu.Unlock()
+	return o.takeLocked(b)
+}
+
+func (o *outbox) takeLocked(b *batch) bool {
 	for o.state == boxAttached {
 		if o.onReplay != nil && o.replayedLocked() {
 			f := o.onReplay
 			o.onReplay = nil
 			o.mu.Unlock()
 			f()
-			o.mu.Lock()
+			o.lock()
 			continue
 		}
 		if o.pendingLocked() {
@@ -60,6 +84,7 @@ func (o *outbox) take(b *batch) bool {
 				limit = min(limit, b.most)
 			}
 			o.gatherLocked(b, limit)
+			o.linger.streak++
 			return true
 		}
 		if o.parting == nil && (o.keep == nil || o.keep.msgs == 0) {
@@ -67,6 +92,7 @@ func (o *outbox) take(b *batch) bool {
 		}
 		o.armLocked()
 		o.coolLocked()
+		o.linger.streak = 0
 		o.idle = true
 		o.ready.Wait()
 		o.idle = false
@@ -188,6 +214,10 @@ func (o *outbox) collectRunLocked(b *batch, from, to uint64) {
 func (o *outbox) advance(n int) {
 	o.lock()
 	defer o.unlock()
+	o.advanceLocked(n)
+}
+
+func (o *outbox) advanceLocked(n int) {
 	o.progress += uint64(n)
 	o.inHand = 0
 	if o.part == 0 {

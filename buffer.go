@@ -43,6 +43,7 @@ type outbox struct {
 	stats     *Statistics // OutMsgs and OutBytes, guarded by mu
 	like      lastLine
 
+	linger lingering
 	ready  sync.Cond     // the writer waits here for something to send
 	limits boxLimits     // fixed
 	window int64         // bytes taken ahead of a connected writer; fixed

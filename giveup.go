@@ -115,10 +115,19 @@ func (o *outbox) gaveUpLocked(k cursor, reason error) {
 // watermark was crossed, under it.
 func (o *outbox) unlock() {
 	o.compactIfDueLocked()
-	call := o.given.callLocked()
-	crossed := o.crossedLocked()
+	given, crossed := o.newsLocked()
 	o.mu.Unlock()
-	if call {
+	o.tell(given, crossed)
+}
+
+// newsLocked reports whether the program is to be told of messages given up, or of a
+// watermark. Whoever asks has to tell it.
+func (o *outbox) newsLocked() (given, crossed bool) {
+	return o.given.callLocked(), o.crossedLocked()
+}
+
+func (o *outbox) tell(given, crossed bool) {
+	if given {
 		o.call()
 	}
 	if crossed {

@@ -9,8 +9,8 @@ const lineMost = 48
 // before, and then there is nothing to check and nothing to encode.
 type lastLine struct {
 	line    [lineMost]byte // "PUB subject 16\r\n"
-	length  int      // 0: there is none
-	subject int      // the length of it
+	length  int            // 0: there is none
+	subject int            // the length of it
 	payload int
 }
 
@@ -97,24 +97,4 @@ func putPublish(b []byte, subject, reply string, data []byte) {
 		i += 1 + copy(b[i+1:], reply)
 		b[i] = ' '
 	}
-}
-
-// lockTries is how often one looks for the lock before it queues up for it. It is held
-// for some dozens of nanoseconds; to sleep and to be woken takes a hundred times as long.
-const lockTries = 100
-
-// lock locks mu for one who will not hold it for long, as nobody does.
-func (o *outbox) lock() {
-	if !o.mu.TryLock() {
-		o.lockBusy()
-	}
-}
-
-func (o *outbox) lockBusy() {
-	for range lockTries {
-		if o.mu.TryLock() {
-			return
-		}
-	}
-	o.mu.Lock()
 }

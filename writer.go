@@ -44,14 +44,15 @@ func (w *writer) run() {
 	if !resumable(w.conn) {
 		b.most = unresumableBytes
 	}
-	for w.box.take(&b) {
+	for more := w.box.take(&b); more; {
 		n, err := w.write(&b)
-		w.box.advance(n)
 		if err != nil {
+			w.box.advance(n)
 			w.err = err
 			w.fail(err)
 			return
 		}
+		more = w.box.next(&b, n)
 	}
 }
 

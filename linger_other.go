@@ -1,0 +1,7 @@
+//go:build !linux
+
+package nats
+
+const canLinger = false
+
+func linger() {}
