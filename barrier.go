@@ -64,11 +64,17 @@ func (g *registry) withHandler() []*Subscription {
 // queueBarrier puts a barrier behind what is pending. One that has ended meanwhile
 // needs its delivery goroutine too, so that f always runs on one.
 func (s *Subscription) queueBarrier(b *barrier) {
+	if s.appendBarrier(b) {
+		s.conn.crew.add(s)
+	}
+}
+
+func (s *Subscription) appendBarrier(b *barrier) (work bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.recallLocked()
 	s.barriers = append(s.barriers, subBarrier{b, s.pendingMsgs})
-	s.startWorkLocked()
+	return s.worksLocked()
 }
 
 // dueBarrierLocked takes the first barrier that everything of before was handled,

@@ -35,6 +35,7 @@ type Conn struct {
 	out      *outbox
 	pings    *pings
 	subs     *registry
+	crew     crew
 	requests *requests
 	events   dispatcher
 	ctx      context.Context // ends with Close

@@ -31,6 +31,7 @@ func unlink(m *Msg) {
 type outcome struct {
 	slow  int  // how often messages were dropped for the first time since all was well
 	spent bool // the maximum of AutoUnsubscribe is reached
+	work  bool // the handler has something to do, and no goroutine to do it
 }
 
 // push queues a run. It never blocks: what is beyond the limits is dropped.
@@ -55,7 +56,7 @@ func (s *Subscription) push(r *msgRun) outcome {
 	if s.kind == SyncSubscription {
 		s.wakeLocked(added)
 	} else {
-		s.startWorkLocked()
+		out.work = s.worksLocked()
 	}
 	return out
 }
@@ -81,13 +82,12 @@ func (s *Subscription) takeInLocked(r *msgRun) (out outcome, added int) {
 	return out, added
 }
 
-func (s *Subscription) startWorkLocked() {
-	if !s.working {
-		s.working = true
-		// Owned by the subscription: ends when the queue is empty or the
-		// subscription has ended.
-		go s.deliver()
-	}
+// worksLocked notes that the subscription has work. True: nobody has it in hand, and the
+// caller has to give it to the connection's crew.
+func (s *Subscription) worksLocked() bool {
+	fresh := !s.working
+	s.working = true
+	return fresh
 }
 
 // fitsLocked reports whether so much more keeps within the limits.
@@ -141,10 +141,9 @@ func (s *Subscription) dequeueLocked() *Msg {
 	return m
 }
 
-// deliver is the delivery goroutine: it calls the handler for what is queued,
-// one message at a time, off every lock.
-func (s *Subscription) deliver() {
-	h := hands.Get().(*hand)
+// deliver calls the handler for what is queued, one message at a time, off every lock,
+// until nothing is or the subscription has ended. It is a delivery goroutine's.
+func (s *Subscription) deliver(h *hand) {
 	var t turn
 	for t = s.turn(h); !t.idle; t = s.turn(h) {
 		if t.barrier != nil {
@@ -155,7 +154,6 @@ func (s *Subscription) deliver() {
 			s.handler(m)
 		}
 	}
-	hands.Put(h)
 	if t.over {
 		s.conn.subs.over(s)
 	}

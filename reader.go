@@ -19,6 +19,7 @@ type reader struct {
 	subjects subjectCache
 	msgs     uint64 // since the last hand-over
 	bytes    uint64
+	work     []*Subscription // have been handed something, and have no goroutine for it
 }
 
 // read runs until the session ends, and returns with its cause recorded.
@@ -42,7 +43,7 @@ func (r *reader) once(in *inbuf) error {
 		n, err := r.s.conn.Read(b)
 		if n > 0 {
 			r.parser.filled(n)
-			r.handOver()
+			r.endOfRead()
 		}
 		return err
 	}
@@ -70,7 +71,7 @@ func (r *reader) parse(b []byte, carry int) (rest []byte, err error) {
 	r.slab.feed(b)
 	rest, err = r.parser.parse(b, carry)
 	r.slab.feed(nil)
-	r.handOver()
+	r.endOfRead()
 	if err != nil {
 		err = &connectError{r.s.name, stepRead, errors.New(r.s.cred.hide(err.Error()))}
 	}
@@ -125,6 +126,30 @@ func (r *reader) handOver() {
 	if out.spent {
 		r.nc.subs.over(run.sub)
 		run.sub.tellClosedApart()
+	}
+	if out.work {
+		r.work = append(r.work, run.sub)
+		if len(r.work) == workMost {
+			r.rouse()
+		}
+	}
+}
+
+func (r *reader) endOfRead() {
+	r.handOver()
+	r.rouse()
+}
+
+// workMost is how many subscriptions are given to the crew at once. More than one,
+// because it is soon done with one: then it would be called for each message.
+const workMost = 32
+
+// rouse has the handlers called that have something to do.
+func (r *reader) rouse() {
+	if len(r.work) > 0 {
+		r.nc.crew.add(r.work...)
+		clear(r.work)
+		r.work = r.work[:0]
 	}
 }
 

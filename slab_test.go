@@ -38,7 +38,7 @@ func (i *inboundRig) arrive(t testing.TB, wire []byte, most func() int) {
 		if b := i.r.parser.room(); len(b) > 0 {
 			n := copy(b[:min(len(b), most())], wire)
 			i.r.parser.filled(n)
-			i.r.handOver()
+			i.r.endOfRead()
 			wire = wire[n:]
 			continue
 		}

@@ -37,7 +37,7 @@ const (
 )
 
 // Subscription is interest in a subject. Its messages wait in a queue of its
-// own; it costs a goroutine only while a handler has messages to work on.
+// own; it has a goroutine only while its handler has messages to work on.
 type Subscription struct {
 	// Subject as it was given, wildcards included.
 	Subject string
@@ -55,6 +55,8 @@ type Subscription struct {
 	ch       chan *Msg // of the program; only ChanSubscription
 	mux      *requests // takes the replies to requests; only the request mux
 
+	waits *Subscription // behind this one, for a goroutine of crew; under its lock
+
 	mu sync.Mutex
 	// Under mu.
 	first, last  *Msg // queue, oldest first
@@ -69,7 +71,7 @@ type Subscription struct {
 	dropped      int
 	max          uint64 // of AutoUnsubscribe; 0: none
 	slow         bool   // dropped since a message was last taken in or NextMsg told
-	working      bool   // the delivery goroutine runs
+	working      bool   // a delivery goroutine has it, or it waits for one
 	hand         *hand  // what it has taken out; nil: nothing
 	drain        drainPhase
 	refused      error // by the server; see PermissionErrOnSubscribe
