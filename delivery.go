@@ -1,29 +1,15 @@
 package nats
 
-// msgRun is a list of messages for one subscription that came in one read.
+// msgRun is what came for one subscription in one read.
 type msgRun struct {
-	sub         *Subscription
-	first, last *Msg
-	msgs, bytes int
+	sub   *Subscription
+	list  msgList
+	bytes int
 }
 
-func (r *msgRun) add(m *Msg) {
-	if r.last == nil {
-		r.first = m
-	} else {
-		r.last.next = m
-	}
-	r.last = m
-	r.msgs++
+func (r *msgRun) add(m *Msg, follows bool) {
+	r.list.add(m, follows)
 	r.bytes += len(m.Data)
-}
-
-// unlink takes apart what is left of a run from m on. A message that the program
-// keeps may share a slab with some of it, and would keep all that they lead to.
-func unlink(m *Msg) {
-	for m != nil {
-		m, m.next = m.next, nil
-	}
 }
 
 // outcome is what the read loop has to do after it handed over a run, once the
@@ -42,7 +28,7 @@ func (s *Subscription) push(r *msgRun) outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
-		unlink(r.first)
+		r.list.discard()
 		return outcome{}
 	}
 	if s.kind == ChanSubscription {
@@ -64,20 +50,20 @@ func (s *Subscription) push(r *msgRun) outcome {
 // takeInLocked queues what the limits allow of a run: all of it at once where none
 // is in reach.
 func (s *Subscription) takeInLocked(r *msgRun) (out outcome, added int) {
-	if s.fitsLocked(r.msgs, r.bytes) {
-		s.enqueueLocked(r)
-		return out, r.msgs
+	if s.fitsLocked(r.list.msgs, r.bytes) {
+		added = r.list.msgs
+		s.enqueueLocked(&r.list, r.bytes)
+		return out, added
 	}
-	for m := r.first; m != nil; {
-		next := m.next
-		m.next = nil
-		if one := (msgRun{first: m, last: m, msgs: 1, bytes: len(m.Data)}); s.fitsLocked(1, one.bytes) {
-			s.enqueueLocked(&one)
+	for m := range r.list.all {
+		if n := len(m.Data); s.fitsLocked(1, n) {
+			var one msgList
+			one.add(m, false)
+			s.enqueueLocked(&one, n)
 			added++
 		} else {
 			out.slow += s.dropLocked()
 		}
-		m = next
 	}
 	return out, added
 }
@@ -94,7 +80,7 @@ func (s *Subscription) worksLocked() bool {
 func (s *Subscription) fitsLocked(msgs, bytes int) bool {
 	return (s.limitMsgs <= 0 || s.pendingMsgs+msgs <= s.limitMsgs) &&
 		(s.limitBytes <= 0 || s.pendingBytes+bytes <= s.limitBytes) &&
-		(s.capacity <= 0 || s.queued+msgs <= s.capacity)
+		(s.capacity <= 0 || s.queue.msgs+msgs <= s.capacity)
 }
 
 // dropLocked counts a dropped message; 1 if it is the first since the last one
@@ -109,36 +95,15 @@ func (s *Subscription) dropLocked() int {
 	return 1
 }
 
-func (s *Subscription) enqueueLocked(r *msgRun) {
-	if s.last == nil {
-		s.first = r.first
-	} else {
-		s.last.next = r.first
-	}
-	s.last = r.last
-	s.queued += r.msgs
-	s.pendingMsgs += r.msgs
-	s.pendingBytes += r.bytes
+func (s *Subscription) enqueueLocked(list *msgList, bytes int) {
+	s.pendingMsgs += list.msgs
+	s.pendingBytes += bytes
+	s.queue.append(list)
 	s.peakMsgs = max(s.peakMsgs, s.pendingMsgs)
 	s.peakBytes = max(s.peakBytes, s.pendingBytes)
 	if s.slow {
 		s.slowLocked(false)
 	}
-}
-
-// dequeueLocked takes the oldest message; it stays pending.
-func (s *Subscription) dequeueLocked() *Msg {
-	m := s.first
-	if m == nil {
-		return nil
-	}
-	s.first = m.next
-	if s.first == nil {
-		s.last = nil
-	}
-	m.next = nil
-	s.queued--
-	return m
 }
 
 // deliver calls the handler for what is queued, one message at a time, off every lock,
@@ -174,7 +139,7 @@ func (s *Subscription) turn(h *hand) turn {
 	defer s.mu.Unlock()
 	if s.hand == h {
 		s.accountLocked(h, h.n, h.n)
-		s.hand = nil
+		s.hand, h.msgs = nil, nil
 	}
 	if b := s.dueBarrierLocked(); b != nil {
 		return turn{barrier: b}
@@ -193,23 +158,21 @@ func (s *Subscription) turn(h *hand) turn {
 func (s *Subscription) spentLocked() bool { return s.max > 0 && s.delivered >= s.max }
 
 // pushChanLocked sends to the program's channel as far as there is room.
-func (s *Subscription) pushChanLocked(r *msgRun) outcome {
-	var out outcome
-	m := r.first
-	for m != nil && !s.spentLocked() {
-		next := m.next
-		m.next = nil
-		if offerMsg(s.ch, m) {
-			s.delivered++
-			if s.slow {
-				s.slowLocked(false)
-			}
-		} else {
-			out.slow += s.dropLocked()
+func (s *Subscription) pushChanLocked(r *msgRun) (out outcome) {
+	for m := range r.list.all {
+		if s.spentLocked() {
+			break
 		}
-		m = next
+		if !offerMsg(s.ch, m) {
+			out.slow += s.dropLocked()
+			continue
+		}
+		s.delivered++
+		if s.slow {
+			s.slowLocked(false)
+		}
 	}
-	unlink(m)
+	r.list.discard()
 	out.spent = s.spentLocked()
 	return out
 }
@@ -228,14 +191,12 @@ func offerMsg(ch chan *Msg, m *Msg) (sent bool) {
 
 // pushReplies hands the run to the requests that wait for it.
 func (s *Subscription) pushReplies(r *msgRun) outcome {
-	for m := r.first; m != nil; {
-		next := m.next
-		m.next = nil
+	n := r.list.msgs
+	for m := range r.list.all {
 		s.mux.reply(m)
-		m = next
 	}
 	s.mu.Lock()
-	s.delivered += uint64(r.msgs)
+	s.delivered += uint64(n)
 	s.mu.Unlock()
 	return outcome{}
 }
@@ -265,7 +226,7 @@ func (s *Subscription) popLocked() (m *Msg, over bool, err error) {
 			return nil, false, nil
 		}
 	}
-	if m = s.dequeueLocked(); m == nil {
+	if m = s.queue.pop(); m == nil {
 		return nil, false, nil
 	}
 	s.pendingMsgs--
@@ -306,7 +267,7 @@ func (s *Subscription) stopWaiting(w *nextWaiter) {
 		}
 	}
 	<-w.ready
-	if s.first != nil {
+	if s.queue.msgs > 0 {
 		s.wakeLocked(1)
 	}
 }
@@ -315,20 +276,19 @@ func (s *Subscription) stopWaiting(w *nextWaiter) {
 // false if it had ended before.
 func (s *Subscription) end(reason error) bool {
 	discarded, ok := s.endQueue(reason)
-	unlink(discarded)
+	discarded.discard()
 	return ok
 }
 
-func (s *Subscription) endQueue(reason error) (discarded *Msg, ok bool) {
+func (s *Subscription) endQueue(reason error) (discarded msgList, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
-		return nil, false
+		return msgList{}, false
 	}
 	s.recallLocked()
 	s.ended = reason
-	discarded = s.first
-	s.first, s.last, s.queued = nil, nil, 0
+	discarded, s.queue = s.queue, msgList{}
 	s.pendingMsgs, s.pendingBytes = 0, 0
 	s.tellStatusLocked()
 	s.wakeLocked(len(s.waiters))

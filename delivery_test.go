@@ -136,12 +136,12 @@ func TestMessagesAfterEnd(t *testing.T) {
 			r.wants(t, 0, 3)
 		}
 		require.NoError(t, r.sub.Unsubscribe())
-		require.Nil(t, r.sub.first, "the queue is given back")
+		require.Nil(t, r.sub.queue.first, "the queue is given back")
 		var run msgRun
-		run.add(&Msg{})
+		run.add(&Msg{}, false)
 		require.Equal(t, outcome{}, r.sub.push(&run))
 		awaitIdle(t, r.sub)
-		require.Nil(t, r.sub.first)
+		require.Nil(t, r.sub.queue.first)
 		require.Empty(t, r.ch)
 	})
 }

@@ -155,7 +155,7 @@ func TestForceReconnectWithdrawsRequests(t *testing.T) {
 	soon(t, func() bool {
 		nc.out.mu.Lock()
 		defer nc.out.mu.Unlock()
-		return nc.out.inHand > 0
+		return nc.out.inHand == nc.out.tail // not only the PING of the flush
 	}, "the writer has it")
 	ended := make(chan error, 1)
 	go func() { // ends with ForceReconnect

@@ -221,7 +221,7 @@ func (l *serverLimits) refuses(k cursor) error {
 		return nil
 	}
 	if l.maxPayload > 0 && int64(k.c.frame(k.i).size()) > l.maxPayload {
-		if m := decodePublish(k.bytes()); int64(m.received+len(m.Data)) > l.maxPayload {
+		if m := decodePublish(k.bytes()); int64(int(m.received)+len(m.Data)) > l.maxPayload {
 			return ErrMaxPayload
 		}
 	}

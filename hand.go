@@ -6,8 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// handMost is how many messages a delivery goroutine takes out of the queue at once.
-const handMost = 32
+// handMost is how many messages a delivery goroutine takes out of the queue at once: a
+// piece of it, which is no larger than a slab.
+const handMost = slabMsgs
 
 // hand is what a delivery goroutine has taken out of the queue, so that it needs the
 // subscription's lock once for many messages. It begins a message by counting next
@@ -16,7 +17,7 @@ const handMost = 32
 // by itself.
 type hand struct {
 	next atomic.Int64 // messages begun; recalled: no more are to be
-	msgs [handMost]*Msg
+	msgs []Msg
 
 	// Under the subscription's lock.
 	n           int           // messages
@@ -35,9 +36,7 @@ func (h *hand) take(n int) *Msg {
 	if i >= int64(n) {
 		return nil
 	}
-	m := h.msgs[i]
-	h.msgs[i] = nil
-	return m
+	return &h.msgs[i]
 }
 
 // fillLocked takes messages out of the queue: none that an end or a barrier could
@@ -50,15 +49,13 @@ func (s *Subscription) fillLocked(h *hand) (n int) {
 	if len(s.barriers) > 0 {
 		most = min(most, s.barriers[0].ahead)
 	}
+	h.msgs = s.queue.take(most)
 	bytes := 0
-	for ; n < most; n++ {
-		m := s.dequeueLocked()
-		if m == nil {
-			break
-		}
-		bytes += len(m.Data)
-		h.msgs[n], h.upTo[n] = m, bytes
+	for i := range h.msgs {
+		bytes += len(h.msgs[i].Data)
+		h.upTo[i] = bytes
 	}
+	n = len(h.msgs)
 	h.n, h.begun, h.done = n, 0, 0
 	h.next.Store(0)
 	return n
@@ -101,16 +98,7 @@ func (s *Subscription) recallLocked() {
 		return
 	}
 	begun := int(min(h.next.Swap(recalled), int64(h.n)))
-	for i := h.n - 1; i >= begun; i-- {
-		m := h.msgs[i]
-		h.msgs[i] = nil
-		m.next = s.first
-		s.first = m
-		if s.last == nil {
-			s.last = m
-		}
-		s.queued++
-	}
+	s.queue.putBack(h.msgs[begun:h.n])
 	h.n = begun
 	s.accountLocked(h, begun, max(begun-1, 0))
 }

@@ -22,8 +22,9 @@ type Msg struct {
 	// Sub is the subscription that received the message; nil on other messages.
 	Sub *Subscription
 
-	next     *Msg // queue of the subscription, under its lock
-	received int  // header bytes as they came, for Size
+	next     *Msg  // of a msgList, as is piece
+	piece    int32 // messages
+	received int32 // header bytes as they came, for Size
 }
 
 // NewMsg returns a message for a subject, with an empty header ready to be filled.
@@ -36,7 +37,7 @@ func NewMsg(subject string) *Msg {
 func (m *Msg) Size() int {
 	n := len(m.Subject) + len(m.Reply) + len(m.Data)
 	if m.received > 0 {
-		return n + m.received
+		return n + int(m.received)
 	}
 	var room [headerRoom]byte
 	hdr, err := m.Header.appendTo(room[:0])

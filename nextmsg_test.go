@@ -311,7 +311,7 @@ func TestNextMsgPassesWakeUpOn(t *testing.T) {
 	}()
 	awaitWaiters(t, s, 2)
 	var run msgRun
-	run.add(&Msg{})
+	run.add(&Msg{}, false)
 	s.push(&run)
 	s.stopWaiting(quitter)
 	require.NoError(t, got(t, result, "message for the one that stays"))

@@ -156,7 +156,7 @@ func decodePublish(frame []byte) *Msg {
 	if numbers == 2 {
 		// Both were encoded by this library, so neither can fail.
 		n, _ := strconv.Atoi(string(fields[len(fields)-2]))
-		m.received = n
+		m.received = int32(n)
 		m.Header, _ = DecodeHeadersMsg(m.Data[:n])
 		m.Data = m.Data[n:]
 	}

@@ -103,7 +103,7 @@ func (r *reader) message(args *msgArgs, payload []byte, owned bool) {
 		}
 		m.Header = h
 	}
-	r.run.add(m)
+	r.run.add(m, r.slab.follows)
 }
 
 // handOver gives the gathered run to its subscription with one lock and one
@@ -116,7 +116,7 @@ func (r *reader) handOver() {
 	}
 	run := r.run
 	r.run = msgRun{}
-	if run.msgs == 0 {
+	if run.list.msgs == 0 {
 		return
 	}
 	out := run.sub.push(&run)

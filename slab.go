@@ -24,11 +24,14 @@ type slab struct {
 	in     []byte // what is being parsed
 	window []byte // a copy of a part of it
 	from   int    // where in it that begins
-	msgs   []Msg  // of which window has the bytes; not handed out yet
+	msgs   []Msg  // of which window has the bytes
+	used   int    // how many of them are handed out
+	// follows: the message made last lies right behind the one before.
+	follows, cuts bool
 }
 
 // feed tells what is parsed next.
-func (s *slab) feed(in []byte) { s.in, s.window, s.msgs = in, nil, nil }
+func (s *slab) feed(in []byte) { *s = slab{in: in} }
 
 // message returns a message with Reply and Data. Header block and data are in
 // payload; if that is owned the message keeps it.
@@ -41,7 +44,8 @@ func (s *slab) message(args *msgArgs, payload []byte, owned bool) *Msg {
 	if !owned {
 		payload = append([]byte(nil), payload...)
 	}
-	return &Msg{Reply: string(args.reply), Data: payload[args.header:], received: args.header}
+	s.follows, s.cuts = false, false
+	return &Msg{Reply: string(args.reply), Data: payload[args.header:], received: int32(args.header)}
 }
 
 // cut makes a message in the window; nil if the line does not lie in front of the
@@ -61,15 +65,17 @@ func (s *slab) cut(args *msgArgs, payload []byte) *Msg {
 		}
 		s.from = at
 		s.window = append([]byte(nil), s.in[at:min(at+windowBytes, len(s.in))]...)
-		s.msgs = nil
+		s.msgs, s.used = nil, 0
 	}
-	if len(s.msgs) == 0 {
+	s.follows, s.cuts = s.cuts && s.used < len(s.msgs), true
+	if s.used == len(s.msgs) {
 		// Messages that follow each other are most often of one size.
 		left := s.from + len(s.window) - at
 		s.msgs = make([]Msg, min(max(left/(end-at+len("MSG \r\n\r\n")), 1), slabMsgs))
+		s.used = 0
 	}
-	m := &s.msgs[0]
-	s.msgs = s.msgs[1:]
+	m := &s.msgs[s.used]
+	s.used++
 	data, end = data-s.from, end-s.from
 	m.Data = s.window[data:end:end]
 	if len(args.reply) > 0 {

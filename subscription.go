@@ -59,9 +59,8 @@ type Subscription struct {
 
 	mu sync.Mutex
 	// Under mu.
-	first, last  *Msg // queue, oldest first
-	queued       int  // messages in it
-	pendingMsgs  int  // queued, and the one that the handler has
+	queue        msgList
+	pendingMsgs  int // queued, in hand, and the one that the handler has
 	pendingBytes int
 	peakMsgs     int
 	peakBytes    int
