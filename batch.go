@@ -96,6 +96,7 @@ func (o *outbox) takeLocked(b *batch) bool {
 		o.idle = true
 		o.ready.Wait()
 		o.idle = false
+		o.yieldLocked()
 	}
 	o.coolLocked()
 	return false

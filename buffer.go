@@ -43,11 +43,12 @@ type outbox struct {
 	stats     *Statistics // OutMsgs and OutBytes, guarded by mu
 	like      lastLine
 
-	linger lingering
-	ready  sync.Cond     // the writer waits here for something to send
-	limits boxLimits     // fixed
-	window int64         // bytes taken ahead of a connected writer; fixed
-	server *serverLimits // what the session's server takes; nil: everything
+	linger   lingering
+	yielding yielding
+	ready    sync.Cond     // the writer waits here for something to send
+	limits   boxLimits     // fixed
+	window   int64         // bytes taken ahead of a connected writer; fixed
+	server   *serverLimits // what the session's server takes; nil: everything
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
 	// between: detached, but the next session is there and about to be attached.
