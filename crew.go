@@ -12,6 +12,7 @@ type crew struct {
 	mu          sync.Mutex
 	first, last *Subscription // wait for a goroutine; linked by waits
 	coming      int           // goroutines that were started and have not looked yet
+	run         func()        // work, as a value that needs no memory each time; under mu
 }
 
 // add has the subscriptions served, each of which must have none who does.
@@ -39,12 +40,15 @@ func (c *crew) callLocked() bool {
 	if call {
 		c.coming++
 	}
+	if c.run == nil {
+		c.run = c.work
+	}
 	return call
 }
 
 // start starts a delivery goroutine. The crew owns it: it ends when no subscription of
 // the connection waits, and a handler that does not return keeps it.
-func (c *crew) start() { go c.work() }
+func (c *crew) start() { go c.run() }
 
 func (c *crew) work() {
 	h := hands.Get().(*hand)

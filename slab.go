@@ -63,11 +63,9 @@ func (s *slab) cut(args *msgArgs, payload []byte) *Msg {
 		if end-at > windowBytes {
 			return nil
 		}
-		s.from = at
-		s.window = append([]byte(nil), s.in[at:min(at+windowBytes, len(s.in))]...)
-		s.msgs, s.used = nil, 0
+		s.open(at, end+len(crlf))
 	}
-	s.follows, s.cuts = s.cuts && s.used < len(s.msgs), true
+	s.follows, s.cuts = s.cuts && s.used > 0 && s.used < len(s.msgs), true
 	if s.used == len(s.msgs) {
 		// Messages that follow each other are most often of one size.
 		left := s.from + len(s.window) - at
@@ -82,6 +80,44 @@ func (s *slab) cut(args *msgArgs, payload []byte) *Msg {
 		m.Reply = s.text(args.reply)
 	}
 	return m
+}
+
+// open makes a window for what is parsed from a message on, which ends at end.
+func (s *slab) open(at, end int) {
+	part := s.in[at:min(at+windowBytes, len(s.in))]
+	s.from, s.used = at, 0
+	if at+len(part) <= end {
+		s.msgs, s.window = alone(part)
+		return
+	}
+	s.msgs, s.window = nil, append([]byte(nil), part...)
+}
+
+// alone returns a slab for one message with a copy of b as its window: what a read brings
+// that is not one of many, a request or its reply. Small ones are one piece of memory,
+// as long as those that the allocator has.
+func alone(b []byte) ([]Msg, []byte) {
+	switch {
+	case len(b) <= 40:
+		x := new(struct {
+			msg    [1]Msg
+			window [40]byte
+		})
+		return x.msg[:], x.window[:copy(x.window[:], b)]
+	case len(b) <= 168:
+		x := new(struct {
+			msg    [1]Msg
+			window [168]byte
+		})
+		return x.msg[:], x.window[:copy(x.window[:], b)]
+	case len(b) <= 424:
+		x := new(struct {
+			msg    [1]Msg
+			window [424]byte
+		})
+		return x.msg[:], x.window[:copy(x.window[:], b)]
+	}
+	return make([]Msg, 1), append([]byte(nil), b...)
 }
 
 // text returns a part of what is parsed as a string that lies in the window, if it is

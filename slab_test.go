@@ -214,6 +214,40 @@ func TestSmallMessagesAreMadeInNumbers(t *testing.T) {
 	assert.Less(t, perRun/n, 0.2, "allocations for a message")
 }
 
+// A read that brings one message costs one allocation, and no more memory than it needs.
+func TestMessageAloneIsOnePieceOfMemory(t *testing.T) {
+	for _, n := range []int{40, 168, 424} { // the lengths that alone makes one piece for
+		require.Contains(t, []uintptr{128, 256, 512}, unsafe.Sizeof(Msg{})+uintptr(n), "a size of the allocator")
+	}
+	rig := newInboundRig(t)
+	sub, err := rig.nc.SubscribeSync("foo")
+	require.NoError(t, err)
+	for _, size := range []int{0, 1, 16, 128, 300, 400, 1000, ownBytes} {
+		data := strings.Repeat("x", size)
+		wire := fmt.Appendf(nil, "MSG foo %d reply %d\r\n%s\r\n", sub.sid, size, data)
+		receive := func() *Msg {
+			rig.arrive(t, wire, whole)
+			m, err := sub.NextMsg(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		m := receive()
+		require.Equal(t, data, string(m.Data))
+		require.Equal(t, "reply", m.Reply)
+		require.Equal(t, "foo", m.Subject)
+		require.LessOrEqual(t, cap(m.Data), size)
+		if !raceEnabled {
+			most := 1.0
+			if size >= 400 {
+				most = 2
+			}
+			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { receive() }), most, "%d bytes", size)
+		}
+	}
+}
+
 func TestSubjectCache(t *testing.T) {
 	t.Parallel()
 	var c subjectCache
