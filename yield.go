@@ -27,6 +27,9 @@ const (
 // yieldLocked gives the lock up, and the processor if somebody waits for it.
 func (o *outbox) yieldLocked() {
 	y := &o.yielding
+	if o.state != boxAttached {
+		return
+	}
 	if y.skip > 0 {
 		y.skip--
 		return

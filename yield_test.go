@@ -45,6 +45,7 @@ func TestYieldingThatIsSlowBecomesRare(t *testing.T) {
 func TestYieldIsLeftOut(t *testing.T) {
 	t.Parallel()
 	box := newOutbox(boxLimits{bytes: 1 << 20}, &Statistics{})
+	box.attach(nil, nil, nil)
 	box.mu.Lock()
 	defer box.mu.Unlock()
 	box.yielding = yielding{pause: 2, skip: 2}

@@ -3,6 +3,7 @@ module github.com/natsring/nats.go/peer
 go 1.26.0
 
 require (
+	github.com/google/pprof v0.0.0-20261016150608-1facf8f91b50
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
 	github.com/natsring/nats.go v0.0.0

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 func TestEveryScenarioRunsWithEveryClient(t *testing.T) {
 	t.Parallel()
-	rows, err := compare(regexp.MustCompile(""), 1, 0.001, measureHere, io.Discard)
+	rows, err := compare(regexp.MustCompile(""), 1, 0.001, measureHere, io.Discard, false)
 	require.NoError(t, err)
 	require.Len(t, rows, len(scenarios))
 	text, picture := document(rows, 1), chart(rows)
@@ -45,13 +45,60 @@ func TestEveryScenarioRunsWithEveryClient(t *testing.T) {
 
 func TestMeasuringProcess(t *testing.T) {
 	t.Parallel()
-	rows, err := compare(regexp.MustCompile("^publish 16 B$"), 2, 0.001, measureApart, io.Discard)
+	rows, err := compare(regexp.MustCompile("^publish 16 B$"), 2, 0.001, measureApart, io.Discard, false)
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
 	for _, who := range withFloor {
 		require.Len(t, rows[0].samples[who], 2, who)
 	}
 	assert.NotContains(t, table(rows), "NaN")
+}
+
+// Each kind of work is found in stacks as the runtime writes them.
+func TestKindsOfWork(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		want  string
+		stack []string // the function that runs first
+	}{
+		{"system calls", []string{"internal/runtime/syscall/linux.Syscall6", "syscall.write", "github.com/natsring/nats%2ego.(*writer).run"}},
+		{"goroutines", []string{"internal/runtime/syscall/linux.Syscall6", "runtime.netpoll", "runtime.findRunnable", "runtime.mcall"}},
+		{"memory", []string{"runtime.memclrNoHeapPointers", "runtime.mallocgc", "github.com/natsring/nats%2ego.(*slab).cut"}},
+		{"memory", []string{"runtime.wbBufFlush1", "runtime.systemstack", "gcWriteBarrier"}},
+		{"locks, channels", []string{"internal/sync.(*Mutex).Unlock", "github.com/natsring/nats%2ego.(*outbox).quick"}},
+		{"copies", []string{"runtime.memmove", "github.com/natsring/nats%2ego.(*outbox).quick"}},
+		{"client", []string{"memeqbody", "github.com/nats-io/nats%2ego.(*Conn).publish"}},
+		{"rest", []string{"github.com/natsring/nats.go/peer/bench/ours.(*Client).Publish", "main.main"}},
+		{"rest", nil},
+	} {
+		assert.Equal(t, c.want, kinds[kindOf(c.stack)].name, "%v", c.stack)
+	}
+}
+
+// A profile in a process of its own says where the time of each client goes.
+func TestWhereTheTimeGoes(t *testing.T) {
+	t.Parallel()
+	s := publish("publish 16 B", 16, 100_000, 1e-9, 0, anyAllocs).because("it is a test") // a goal that is missed
+	rows, err := compare(regexp.MustCompile("^publish 16 B$"), 1, 0.02, measureApart, io.Discard, false)
+	require.NoError(t, err)
+	rows[0].scenario = &s
+	stub, stop, err := serve("stub")
+	require.NoError(t, err)
+	defer stop()
+	require.NoError(t, explain(rows, func(*scenario) string { return stub }, 1, measureApart))
+	for _, who := range clients {
+		require.Len(t, rows[0].where[who], len(kinds), who)
+		sum := 0.0
+		for _, ns := range rows[0].where[who] {
+			sum += ns
+		}
+		assert.Positive(t, sum, who)
+	}
+	text := document(rows, 1)
+	assert.Contains(t, text, "| publish 16 B, ours |")
+	assert.Contains(t, text, "- **publish 16 B**: it is a test")
+	rows[0].where = nil
+	assert.NotContains(t, document(rows, 1), "What is missed")
 }
 
 func TestBothClientsRunTheSameCode(t *testing.T) {
@@ -75,7 +122,7 @@ func TestRowsAreJudged(t *testing.T) {
 	t.Parallel()
 	judge := func(s scenario, mine, theirs sample) string {
 		s.who = clients
-		return row{&s, map[string][]sample{ours: {mine}, incumbent: {theirs}}}.verdict()
+		return row{scenario: &s, samples: map[string][]sample{ours: {mine}, incumbent: {theirs}}}.verdict()
 	}
 	s := scenario{goal: 0.5, stretch: 0.4, allocs: 1}
 	assert.Equal(t, "met", judge(s, sample{CPU: 45}, sample{CPU: 100}))

@@ -62,7 +62,7 @@ func runBench() error {
 	if err := os.Setenv(profileVar, *profiles); err != nil {
 		return err
 	}
-	rows, err := compare(pattern, *rounds, *scale, measureApart, os.Stderr)
+	rows, err := compare(pattern, *rounds, *scale, measureApart, os.Stderr, *only == "")
 	if err != nil {
 		return err
 	}
@@ -76,9 +76,10 @@ func runBench() error {
 	return os.WriteFile(*out, []byte(document(rows, *rounds)), 0o644)
 }
 
-// compare runs the scenarios that match, round by round.
+// compare runs the scenarios that match, round by round; with why also for a profile of
+// those that miss their goals.
 func compare(only *regexp.Regexp, rounds int, scale float64,
-	measure func(task) (sample, error), progress io.Writer) ([]row, error) {
+	measure func(task) (sample, error), progress io.Writer, why bool) ([]row, error) {
 	stub, stopStub, err := serve("stub")
 	if err != nil {
 		return nil, err
@@ -89,6 +90,12 @@ func compare(only *regexp.Regexp, rounds int, scale float64,
 		return nil, err
 	}
 	defer stopServer()
+	urls := func(s *scenario) string {
+		if s.real {
+			return server
+		}
+		return stub
+	}
 	var rows []row
 	for i := range scenarios {
 		if s := &scenarios[i]; only.MatchString(s.name) {
@@ -97,19 +104,21 @@ func compare(only *regexp.Regexp, rounds int, scale float64,
 	}
 	for round := range rounds {
 		for _, r := range rows {
-			url := stub
-			if r.real {
-				url = server
-			}
 			for k := range r.who {
 				who := r.who[(k+round)%len(r.who)] // nobody is always the first
 				fmt.Fprintf(progress, "\r\033[Kround %d of %d: %s, %s", round+1, rounds, r.name, who)
-				got, err := measure(task{r.name, who, url, max(int(float64(r.n)*scale), 1)})
+				got, err := measure(task{Scenario: r.name, Who: who, URL: urls(r.scenario), N: max(int(float64(r.n)*scale), 1)})
 				if err != nil {
 					return nil, fmt.Errorf("%s, %s: %w", r.name, who, err)
 				}
 				r.samples[who] = append(r.samples[who], got)
 			}
+		}
+	}
+	if why {
+		fmt.Fprint(progress, "\r\033[Kwhere the time goes")
+		if err := explain(rows, urls, scale, measure); err != nil {
+			return nil, err
 		}
 	}
 	fmt.Fprint(progress, "\r\033[K")

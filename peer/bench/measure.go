@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ type sample struct {
 	Allocs     float64
 	Bytes      float64 // heap and stacks, of idle things
 	Goroutines float64
+	Where      []float64 // shares of kinds, where that is asked for
 }
 
 func (e env) connect() (client, error) {
@@ -42,6 +44,7 @@ func (e env) connect() (client, error) {
 type task struct {
 	Scenario, Who, URL string
 	N                  int
+	Where              bool // say where the time goes
 }
 
 // runMeasure is the process that measures one scenario with one client.
@@ -60,31 +63,31 @@ func runMeasure(text string) error {
 func measureHere(t task) (sample, error) {
 	for i := range scenarios {
 		if s := &scenarios[i]; s.name == t.Scenario {
-			return s.measure(env{who: t.Who, url: t.URL, took: new([]time.Duration)}, t.N)
+			return s.measure(env{who: t.Who, url: t.URL, took: new([]time.Duration)}, t.N, t.Where)
 		}
 	}
 	return sample{}, fmt.Errorf("no scenario %q", t.Scenario)
 }
 
-func (s *scenario) measure(e env, n int) (sample, error) {
+func (s *scenario) measure(e env, n int, where bool) (sample, error) {
 	run, done, err := s.prepare(e, n)
 	if err != nil {
 		return sample{}, err
 	}
 	defer done()
 	before := look()
-	stop, err := profile(s.name, e.who)
+	stop, err := record(s.name, e.who, where)
 	if err != nil {
 		return sample{}, err
 	}
 	err = run()
 	wall, cpu := time.Since(before.at), machine.CPUTime()-before.cpu
-	stop()
-	if err != nil {
+	shares, stopErr := stop()
+	if err = errors.Join(err, stopErr); err != nil {
 		return sample{}, err
 	}
 	per := func(x float64) float64 { return x / float64(n) }
-	got := sample{Wall: per(float64(wall)), CPU: per(float64(cpu))}
+	got := sample{Wall: per(float64(wall)), CPU: per(float64(cpu)), Where: shares}
 	if k := len(*e.took); k > 0 {
 		got.P50 = float64((*e.took)[k/2])
 	}
@@ -101,19 +104,23 @@ func (s *scenario) measure(e env, n int) (sample, error) {
 // profileVar names a directory for processor profiles; empty: none are made.
 const profileVar = "BENCH_PROFILES"
 
-func profile(name, who string) (stop func(), err error) {
+// record makes a profile for a file, for its shares, or none.
+func record(name, who string, where bool) (stop func() ([]float64, error), err error) {
+	if where {
+		return recordWhere()
+	}
 	dir := os.Getenv(profileVar)
 	if dir == "" {
-		return func() {}, nil
+		return func() ([]float64, error) { return nil, nil }, nil
 	}
 	file := strings.NewReplacer(" ", "_", ",", "").Replace(name + "-" + who + ".pprof")
 	f, err := os.Create(filepath.Join(dir, file))
 	if err != nil {
 		return nil, err
 	}
-	stop = func() {
+	stop = func() ([]float64, error) {
 		pprof.StopCPUProfile()
-		f.Close()
+		return nil, f.Close()
 	}
 	return stop, pprof.StartCPUProfile(f)
 }
