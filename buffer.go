@@ -34,6 +34,8 @@ type outbox struct {
 	// out (compact.go).
 	deadBytes int64
 	lead      int64 // bytes taken ahead of a writer that is fast; fixed (lead.go)
+	window    int64 // and of one that is not; fixed
+	slow      bool  // the writer was not, and has not caught up since
 	state     boxState
 	idle      bool        // the writer waits on ready
 	exact     bool        // every frame gets the exact time; fixed
@@ -47,7 +49,6 @@ type outbox struct {
 	yielding yielding
 	ready    sync.Cond     // the writer waits here for something to send
 	limits   boxLimits     // fixed
-	window   int64         // bytes taken ahead of a connected writer; fixed
 	server   *serverLimits // what the session's server takes; nil: everything
 	// settling: detached, but the writer may still account for what it had.
 	settling bool
@@ -78,7 +79,6 @@ type outbox struct {
 	progress uint64        // bytes the kernel has taken
 	room     chan struct{} // closed when a waiting publisher should look again
 	paused   bool          // a publisher waits there for a fast writer
-	slow     bool          // the writer was not, and has not caught up since
 	patience *time.Timer   // ends such a wait; nil until there was one
 	empty    chan struct{} // closed when nothing is left to send
 	onReplay func()        // called once when the kernel has all up to replayTo

@@ -46,7 +46,7 @@ func (o *outbox) quick(subject string, data []byte, check bool) bool {
 	}
 	c := o.last
 	if c == nil || c.free() < size+lineMost+indexEntry || o.state != boxAttached || o.idle || o.exact || o.refuse != nil ||
-		o.bytes >= o.lead || (o.keep != nil || o.deadBytes > 0) && !o.keepsUpLocked() ||
+		o.bytes >= o.lead && (!o.slow || o.bytes >= o.window) || (o.keep != nil || o.deadBytes > 0) && !o.keepsUpLocked() ||
 		!same && o.takesLocked(0, len(data)) != nil {
 		o.mu.Unlock()
 		return false

@@ -42,6 +42,23 @@ func TestQuickPublishes(t *testing.T) {
 	}
 }
 
+// Behind a slow link most publishes find more than the lead in the ring.
+func TestQuickPublishesBehindASlowWriter(t *testing.T) {
+	t.Parallel()
+	box := quickBox(t, nil)
+	box.lead, box.window = 100, 200
+	quick := func() bool { return box.quick("s", make([]byte, 16), true) }
+	for box.bytes < box.lead {
+		require.True(t, quick())
+	}
+	require.False(t, quick(), "the writer may prove fast")
+	box.slow = true
+	for box.bytes < box.window {
+		require.True(t, quick())
+	}
+	require.False(t, quick(), "the whole window is taken")
+}
+
 // What one server took is too much for the next: the line is not a permit.
 func TestQuickPublishIsCheckedAgainstTheNewServer(t *testing.T) {
 	t.Parallel()
