@@ -108,15 +108,14 @@ var scenarios = []scenario{
 
 // What remains where a goal is missed.
 const (
-	whyLock = "to lock and to unlock is two atomic operations, some 16 ns here, each of which waits until what the " +
-		"publish wrote before is in the cache; the writer's system calls and its wake-ups are most of the rest."
-	whyKernel = "the kernel's copy and its way through the loopback are nearly all of it: see *least*."
+	whyLock = "the lock and what is done under it. To lock and to unlock are two atomic operations, some 16 ns here; the " +
+		"client's own part is to compare and copy the control line, the payload and an entry of the index."
+	whyKernel = "the kernel's copy and its way through the loopback. The floor alone is about what the goal allows: see *least*."
 	whyMemory = "what a program may keep is new memory: it is cleared, written to for the first time, which misses the " +
-		"cache, and marked by the collector. The incumbent allocates as much, in more pieces."
-	whyChannel = "the program's channel: a send and a receive a message, with the channel's own lock between two processors. " +
-		"Both clients pay it."
-	whyKernelAndRuntime = "a write, a read and the waking of a goroutine and of its thread at each end, and both ends are " +
-		"in the measured process; these are the same with every client. What is the client's own is less than a tenth."
+		"cache, and marked by the collector. The incumbent allocates as many bytes, in more pieces."
+	whyChannel = "as above, and the program's channel: a send and a receive a message, with the channel's own lock between two " +
+		"processors."
+	whyKernelAndRuntime = "system calls and the waking of goroutines and of their threads. Both ends are in the measured process."
 )
 
 func (s scenario) because(why string) scenario {

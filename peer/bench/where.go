@@ -109,7 +109,9 @@ func explain(rows []row, urls func(*scenario) string, scale float64, measure fun
 
 // remains says in Markdown where the time of the rows goes that miss their goal.
 func remains(rows []row) string {
-	var table, why strings.Builder
+	var table strings.Builder
+	var reasons []string
+	of := map[string][]string{} // the rows of a reason
 	for _, r := range rows {
 		if r.where == nil {
 			continue
@@ -125,12 +127,17 @@ func remains(rows []row) string {
 			}
 			table.WriteString("\n")
 		}
-		if r.why != "" {
-			fmt.Fprintf(&why, "- **%s**: %s\n", r.name, r.why)
+		if r.why != "" && of[r.why] == nil {
+			reasons = append(reasons, r.why)
 		}
+		of[r.why] = append(of[r.why], r.name)
 	}
 	if table.Len() == 0 {
 		return ""
+	}
+	var why strings.Builder
+	for _, reason := range reasons {
+		fmt.Fprintf(&why, "- **%s**: %s\n", strings.Join(of[reason], "; "), reason)
 	}
 	head, line := "| processor time, ns | least |", "| --- | --: |"
 	for _, k := range kinds {
