@@ -1028,7 +1028,7 @@ type Status = impl.Status
 type SubStatus = impl.SubStatus
 
 // Subscription is interest in a subject. Its messages wait in a queue of its
-// own; it costs a goroutine only while a handler has messages to work on.
+// own; it has a goroutine only while its handler has messages to work on.
 type Subscription = impl.Subscription
 
 // SubscriptionActive: it takes messages.
