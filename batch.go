@@ -55,10 +55,11 @@ func (o *outbox) next(b *batch, n int) bool {
 		o.lock()
 	}
 	if o.lingersLocked() {
+		msgs := o.msgs
 		o.mu.Unlock()
 		linger()
 		o.lock()
-		o.lingeredLocked()
+		o.linger.learn(o.msgs - msgs)
 	}
 	defer o.mu.Unlock()
 	return o.takeLocked(b)

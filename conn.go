@@ -140,6 +140,7 @@ func newConn(o Options, pool *serverPool) *Conn {
 	if o.MsgIDHeader {
 		nc.ids = newMsgIDs()
 	}
+	nc.crew.run = nc.crew.work
 	nc.log = newConnLog(nc)
 	nc.onUndelivered = o.UndeliveredCB
 	switch {

@@ -12,7 +12,7 @@ type crew struct {
 	mu          sync.Mutex
 	first, last *Subscription // wait for a goroutine; linked by waits
 	coming      int           // goroutines that were started and have not looked yet
-	run         func()        // work, as a value that needs no memory each time; under mu
+	run         func()        // work, as a value that needs no memory each time; fixed
 }
 
 // add has the subscriptions served, each of which must have none who does.
@@ -39,9 +39,6 @@ func (c *crew) callLocked() bool {
 	call := c.first != nil && c.coming == 0
 	if call {
 		c.coming++
-	}
-	if c.run == nil {
-		c.run = c.work
 	}
 	return call
 }

@@ -2,12 +2,11 @@ package nats
 
 // A stream of small messages makes the writer's system calls many and small: each takes
 // what was published during the one before. So while publishers go on without a break
-// the writer lingers between two of them. What is published before there is such a
-// stream never waits for that, nor does what asks the server for an answer.
+// the writer lingers between two of them: not before there is such a stream, nor while a
+// frame waits that the server is to answer. What comes in a pause waits for its end.
 type lingering struct {
-	streak int   // writes since there was nothing to write
-	after  int   // how many there must be before the next pause; 0: lingerAfter
-	held   int64 // messages that were there when the pause began
+	streak int // writes since there was nothing to write
+	after  int // how many there must be before the next pause; 0: lingerAfter
 }
 
 const (
@@ -28,12 +27,8 @@ const (
 // the next.
 func (o *outbox) lingersLocked() bool {
 	l := &o.linger
-	if !canLinger || l.streak < max(l.after, lingerAfter) || o.msgs < lingerMsgs || o.bytes >= lingerBelow ||
-		o.hurriesLocked() {
-		return false
-	}
-	l.held = o.msgs
-	return true
+	return canLinger && l.streak >= max(l.after, lingerAfter) && o.msgs >= lingerMsgs && o.bytes < lingerBelow &&
+		!o.hurriesLocked()
 }
 
 // hurriesLocked reports whether the writer has more to do than to send what is published.
@@ -42,10 +37,9 @@ func (o *outbox) hurriesLocked() bool {
 		len(o.ahead) > 0 || o.parting != nil || o.empty != nil || o.room != nil
 }
 
-// lingeredLocked learns from a pause.
-func (o *outbox) lingeredLocked() {
-	l := &o.linger
-	if o.msgs-l.held >= lingerPays {
+// learn learns from a pause that has brought so many messages.
+func (l *lingering) learn(brought int64) {
+	if brought >= lingerPays {
 		l.after = 0
 		return
 	}

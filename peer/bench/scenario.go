@@ -112,8 +112,8 @@ const (
 		"client's own part is to compare and copy the control line, the payload and an entry of the index."
 	whyKernel = "the kernel's copy and its way through the loopback. The floor alone is about what the goal allows: see *least*."
 	whyMemory = "what a program may keep is new memory: it is cleared, written to for the first time, which misses the " +
-		"cache, and marked by the collector. The incumbent allocates as many bytes, in more pieces."
-	whyChannel = "as above, and the program's channel: a send and a receive a message, with the channel's own lock between two " +
+		"cache, and marked by the collector. The incumbent's is in more pieces: see *allocations*."
+	whyChannel = "new memory, as for a handler, and the program's channel: a send and a receive a message, with the channel's own lock between two " +
 		"processors."
 	whyKernelAndRuntime = "system calls and the waking of goroutines and of their threads. Both ends are in the measured process."
 )
